@@ -1,0 +1,178 @@
+"""What was read → what is said: a reading, and its JSON, text, CSV and problem+json."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from .classify import Probabilities
+from .errors import Problem
+from .locate import Mark
+from .prepare import Glyph
+from .records import Record
+
+UNSURE = 0.6  # a digit with less confidence is said to be doubtful
+WIDE_GAP = 1.2  # of a line's height: such a gap is a space
+
+Notice = dict[str, str]
+
+
+@dataclass(frozen=True)
+class Digit:
+    """One mark as it was read: its `probabilities` (10,), its `box` (left, top, width, height) in pixels of the upright
+    picture, and the `glyph` that the model saw."""
+
+    probabilities: Probabilities
+    box: tuple[int, int, int, int]
+    glyph: Glyph
+
+    @property
+    def digit(self) -> int:
+        return int(self.probabilities.argmax())
+
+    @property
+    def confidence(self) -> float:
+        return float(self.probabilities.max())
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "digit": self.digit,
+            "confidence": round(self.confidence, 4),
+            "probabilities": [round(float(p), 6) for p in self.probabilities],
+            "box": list(self.box),
+            "seen": data_url(self.glyph),
+        }
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Lines of digits, in reading order."""
+
+    lines: list[list[Digit]]
+
+    @property
+    def digits(self) -> list[Digit]:
+        return [digit for line in self.lines for digit in line]
+
+    @property
+    def result(self) -> str:
+        return "\n".join(line_text(line) for line in self.lines)
+
+    @property
+    def confidence(self) -> float:
+        """That all of it is right; 0 where there is nothing."""
+        return float(np.prod([digit.confidence for digit in self.digits])) if self.digits else 0.0
+
+    @property
+    def notice(self) -> Notice | None:
+        if not self.digits:
+            return {"code": "no-digit", "text": "No digit was found in the picture."}
+        least = min(self.digits, key=lambda digit: digit.confidence)
+        if least.confidence >= UNSURE:
+            return None
+        second, first = np.argsort(least.probabilities)[-2:]
+        which = "" if len(self.digits) == 1 else f" digit {self.digits.index(least) + 1}:"
+        return {"code": "unsure", "text": f"unsure:{which} {first} or {second}"}
+
+
+def as_reading(
+    lines: list[list[Mark]], glyphs: Sequence[Glyph], probabilities: Probabilities, scale: tuple[float, float]
+) -> Reading:
+    """Lines of digits for lines of marks. `glyphs` and `probabilities` are the marks', one after the other; `scale` is
+    (across, down) how many pixels of the upright picture one of the marks' pixels is."""
+    boxes = [scaled(mark, scale) for line in lines for mark in line]
+    digits = map(Digit, probabilities, boxes, glyphs)
+    return Reading([list(islice(digits, len(line))) for line in lines])
+
+
+def scaled(mark: Mark, scale: tuple[float, float]) -> tuple[int, int, int, int]:
+    """(left, top, width, height) in the upright picture."""
+    left, top, right, bottom = (round(edge * scale[i % 2]) for i, edge in enumerate(mark.box))
+    return left, top, right - left, bottom - top
+
+
+def line_text(line: list[Digit]) -> str:
+    """The digits of one line; a wide gap is a space."""
+    height = float(np.median([digit.box[3] for digit in line]))
+    text = ""
+    end = line[0].box[0]
+    for digit in line:
+        gap = digit.box[0] - end
+        text += f" {digit.digit}" if gap > WIDE_GAP * height else str(digit.digit)
+        end = digit.box[0] + digit.box[2]
+    return text
+
+
+def data_url(glyph: Glyph) -> str:
+    png = io.BytesIO()
+    Image.fromarray(glyph).save(png, "PNG")
+    return "data:image/png;base64," + base64.b64encode(png.getvalue()).decode()
+
+
+def answer_json(record: Record, reading: Reading, recorded: str) -> str:
+    answer = {
+        "id": str(record.id),
+        "time": record.time,
+        "filename": record.filename,
+        "result": record.result,
+        "confidence": record.confidence,
+        "digits": [digit.as_dict() for digit in reading.digits],
+        "notice": reading.notice,
+        "recorded": recorded,
+        "model": record.model,
+    }
+    return json.dumps(answer, ensure_ascii=False)
+
+
+COLUMNS = ("time", "filename", "result", "confidence", "correction", "model", "image_sha256", "id")
+
+
+def record_dict(record: Record) -> dict[str, Any]:
+    return {name: str(record.id) if name == "id" else getattr(record, name) for name in COLUMNS}
+
+
+def record_json(record: Record) -> str:
+    return json.dumps(record_dict(record), ensure_ascii=False)
+
+
+def records_json(page: Iterable[Record], following: str | None) -> str:
+    return json.dumps({"records": [record_dict(record) for record in page], "next": following}, ensure_ascii=False)
+
+
+def records_csv(records: Iterable[Record]) -> Iterator[str]:
+    """RFC 4180, with a header."""
+    line = io.StringIO()
+    writer = csv.writer(line)
+    writer.writerow(COLUMNS)
+    for record in records:
+        writer.writerow(record_dict(record).values())
+        yield line.getvalue()
+        line.seek(0)
+        line.truncate()
+    yield line.getvalue()
+
+
+def records_ndjson(records: Iterable[Record]) -> Iterator[str]:
+    for record in records:
+        yield record_json(record) + "\n"
+
+
+def problem_json(problem: Problem) -> str:
+    """RFC 9457."""
+    return json.dumps(
+        {
+            "type": f"urn:digit-reader:{problem.slug}",
+            "title": problem.title,
+            "status": problem.status,
+            "detail": problem.detail,
+        }
+    )

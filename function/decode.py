@@ -1,0 +1,125 @@
+"""Bytes → an upright picture of bounded size. The only parser of untrusted bytes."""
+
+from __future__ import annotations
+
+import importlib
+import io
+import re
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageOps
+
+from .errors import NotAPicture, Unreadable
+
+Pixels = npt.NDArray[np.uint8]
+
+WORKING_SIDE = 640  # pixels: finer detail says nothing about a digit
+
+# What a file of each kind begins with and which module reads it. A kind that is not here is never parsed, and its
+# module never imported.
+KINDS = {
+    "PNG": (rb"\x89PNG\r\n\x1a\n", "PIL.PngImagePlugin"),
+    "JPEG": (rb"\xff\xd8\xff", "PIL.JpegImagePlugin"),
+    "GIF": (rb"GIF8[79]a", "PIL.GifImagePlugin"),
+    "WEBP": (rb"RIFF.{4}WEBP", "PIL.WebPImagePlugin"),
+    "AVIF": (rb".{4}ftyp(?:avi[fs]|mi[fa]1.{0,64}?avif)", "PIL.AvifImagePlugin"),
+    "HEIF": (rb".{4}ftyp(?:he[iv][cmsx]|m[is]f1)", "pi_heif"),
+    "TIFF": (rb"II[*+]\0|MM\0[*+]", "PIL.TiffImagePlugin"),
+    "BMP": (rb"BM.{4}\0{4}", "PIL.BmpImagePlugin"),
+    "PPM": (rb"P[1-6]\s", "PIL.PpmImagePlugin"),
+}
+READABLE = "PNG, JPEG, GIF, WebP, AVIF, HEIC, TIFF, BMP and PNM"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What a camera or a hand made, upright: `pixels` (h, w, 3) uint8, reduced to at most `WORKING_SIDE`; `width` and
+    `height` are those of the full picture."""
+
+    pixels: Pixels
+    width: int
+    height: int
+
+    @property
+    def scale(self) -> tuple[float, float]:
+        """Pixels of the full picture for one of `pixels`, across and down."""
+        return self.width / self.pixels.shape[1], self.height / self.pixels.shape[0]
+
+
+def decode(data: bytes, *, max_pixels: int) -> Picture:
+    """Decode, turn upright as EXIF says, lay transparency on paper, and reduce.
+
+    Raises `NotAPicture` for bytes of no kind that is read, `Unreadable` for a broken picture or one of more than
+    `max_pixels` pixels (checked before any pixel is decoded).
+    """
+    kind = sniff(data)
+    try:
+        with warnings.catch_warnings(), open_as(kind, data) as image:
+            warnings.simplefilter("ignore")  # Pillow warns of damage that does not matter here, such as odd EXIF
+            check_size(image, max_pixels)
+            width, height = image.size
+            image.draft("RGB", (WORKING_SIDE, WORKING_SIDE))
+            upright = ImageOps.exif_transpose(image)
+            turned = (upright.width > upright.height) != (width > height)
+            pixels = to_rgb(upright)
+    except (Unreadable, MemoryError):
+        raise
+    except Image.DecompressionBombError as error:
+        raise Unreadable(too_many(max_pixels)) from error
+    except Exception as error:  # the decoders of nine formats raise nearly everything on damaged bytes
+        raise Unreadable(f"The {kind} file is damaged or incomplete. Save or send it anew.") from error
+    return Picture(pixels, *((height, width) if turned else (width, height)))
+
+
+def sniff(data: bytes) -> str:
+    """The kind of picture that the bytes themselves say they are: names and content types lie."""
+    for kind, (magic, _) in KINDS.items():
+        if re.match(magic, data[:128], re.DOTALL):
+            return kind
+    raise NotAPicture(f"The bytes are of no kind that can be read: send {READABLE}.")
+
+
+def open_as(kind: str, data: bytes) -> Image.Image:
+    module = importlib.import_module(KINDS[kind][1])
+    if kind == "HEIF" and kind not in Image.OPEN:
+        module.register_heif_opener(thumbnails=False)
+    return Image.open(io.BytesIO(data), formats=[kind])
+
+
+def check_size(image: Image.Image, max_pixels: int) -> None:
+    if image.width * image.height > max_pixels:
+        raise Unreadable(too_many(max_pixels))
+
+
+def too_many(max_pixels: int) -> str:
+    return f"It has more than {max_pixels:,} pixels. Send a smaller picture."
+
+
+def to_rgb(image: Image.Image) -> Pixels:
+    """(h, w, 3) uint8, at most `WORKING_SIDE` a side."""
+    if image.mode.startswith(("I", "F")):
+        image = stretch(image)
+    if "A" in image.getbands() or "transparency" in image.info:
+        image = lay_on_paper(image.convert("RGBA"))
+    image = image.convert("RGB")
+    image.thumbnail((WORKING_SIDE, WORKING_SIDE), Image.Resampling.BOX)
+    return np.asarray(image)
+
+
+def stretch(image: Image.Image) -> Image.Image:
+    """16- and 32-bit grey, whatever its range, as 8-bit grey."""
+    values = np.nan_to_num(np.asarray(image, np.float32))
+    low, high = float(values.min()), float(values.max())
+    return Image.fromarray(((values - low) * (255 / max(high - low, 1))).astype(np.uint8))
+
+
+def lay_on_paper(image: Image.Image) -> Image.Image:
+    """Put what is drawn on a transparent ground on paper against which it shows: white, or black under light ink."""
+    rgba = np.asarray(image)
+    alpha = rgba[..., 3].astype(np.float32)
+    light = (rgba[..., :3].mean(axis=2) * alpha).sum() > 160 * alpha.sum()
+    paper = Image.new("RGBA", image.size, "black" if light and alpha.mean() < 250 else "white")
+    return Image.alpha_composite(paper, image)

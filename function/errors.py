@@ -1,0 +1,49 @@
+"""Everything that can be wrong with a request, as the problems of RFC 9457; translated to HTTP in answer.py."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+
+class Problem(Exception):
+    """A request that cannot be answered: `title` says what is wrong, `detail` what to do about it."""
+
+    status = 500
+    slug = "fault"
+    title = "Something went wrong here"
+
+    def __init__(self, detail: str, *, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.headers = dict(headers or {})
+
+
+class BadRequest(Problem):
+    status, slug, title = 400, "bad-request", "The request is broken"
+
+
+class NotFound(Problem):
+    status, slug, title = 404, "not-found", "There is nothing here"
+
+
+class MethodNotAllowed(Problem):
+    status, slug, title = 405, "method-not-allowed", "This cannot be done here"
+
+
+class TooLarge(Problem):
+    status, slug, title = 413, "too-large", "The picture is too large"
+
+
+class NotAPicture(Problem):
+    status, slug, title = 415, "not-a-picture", "This is not a picture"
+
+
+class Unreadable(Problem):
+    status, slug, title = 422, "unreadable", "The picture cannot be read"
+
+
+class Unavailable(Problem):
+    status, slug, title = 503, "unavailable", "The answer cannot be recorded just now"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail, headers={"Retry-After": "5"})

@@ -1,0 +1,127 @@
+"""Ink → marks: what belongs together, which of it was meant, and the order in which it is read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageFilter
+
+from .ink import Ink
+from .runs import Ints, Mask, label, unite
+
+EXPECTATIONS = ("auto", "digit", "number")
+Floats = npt.NDArray[np.float64]
+Box = tuple[int, int, int, int]
+
+LEVEL = 77  # of 255: ink that is surely ink; what is fainter belongs to a mark only beside it
+EDGE = 2  # pixels beside sure ink
+OFF_CENTRE = 0.5  # of the picture: so far from its centre, what is there was meant e² times less likely
+AT_BORDER = 0.3  # times for each side of the picture that is touched: fingers, bindings and tables reach in there
+NEAR = 0.3  # of a digit's longer side: pieces so near may belong to it
+SPECK = 0.01  # of the main piece: less is dirt
+TALL = 0.5  # of the main piece's height: what is as tall as that is a digit of its own …
+HEAVY = 0.1  # … if it has so much of the main piece's ink …
+STACKED = 0.3  # … and overlaps no other by so much of the narrower one's width
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What may be one digit: its `ink`, (h, w) uint8, and where that lies: (left, top, right, bottom) in pixels."""
+
+    ink: Ink
+    box: Box
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """Connected pieces of ink: `labels` (h, w) from 1; `boxes` (n, 4) as left, top, right, bottom; `weights` (n,) total
+    ink; `borders` (n,) how many sides of the picture each touches; `main` the one that was meant most likely."""
+
+    labels: Ints
+    boxes: Ints
+    weights: Floats
+    borders: Ints
+    main: int
+
+    @property
+    def sizes(self) -> Ints:
+        """(n, 2): widths and heights."""
+        return self.boxes[:, 2:] - self.boxes[:, :2]
+
+
+def locate(ink: Ink, expect: str = "auto") -> list[list[Mark]]:
+    """Lines of marks in reading order, from (h, w) `ink`: a single mark for `digit`, a single line for `number`."""
+    pieces = find_pieces(ink)
+    if pieces is None:
+        return []
+    if expect == "digit":
+        return [[cut(ink, pieces, with_companions(pieces))]]
+    lines = in_lines([cut(ink, pieces, group) for group in digit_groups(pieces)])
+    return lines if expect == "auto" else [max(lines, key=lambda line: sum(int(mark.ink.sum()) for mark in line))]
+
+
+def find_pieces(ink: Ink) -> Pieces | None:
+    labels, boxes = label(ink > LEVEL)
+    if not len(boxes):
+        return None
+    weights = np.bincount(labels.ravel(), weights=ink.ravel(), minlength=len(boxes) + 1)[1:].astype(np.float64)
+    size = np.array(ink.shape[::-1])
+    left_top, right_bottom = boxes[:, :2], boxes[:, 2:]
+    off_centre = (((left_top + right_bottom) / 2 / size - 0.5) ** 2).sum(axis=1)
+    borders = np.concatenate([left_top == 0, right_bottom == size], axis=1).sum(axis=1)
+    standing = weights * np.exp(-2 * off_centre / OFF_CENTRE**2) * AT_BORDER**borders
+    return Pieces(labels, boxes, weights, borders, int(standing.argmax()))
+
+
+def with_companions(pieces: Pieces) -> Mask:
+    """(n,): the main piece and what lies near it, such as the bar of a 5."""
+    main = pieces.boxes[pieces.main]
+    near = gaps(pieces.boxes, main).max(axis=1) <= NEAR * pieces.sizes[pieces.main].max()
+    chosen = near & (pieces.weights * AT_BORDER**pieces.borders >= SPECK * pieces.weights[pieces.main])
+    chosen[pieces.main] = True
+    return np.asarray(chosen)
+
+
+def gaps(boxes: Ints, other: Ints) -> Ints:
+    """(…, 2): how far `boxes` (…, 4) and `other` lie apart, across and down; negative where they overlap."""
+    return np.maximum(boxes[..., :2] - other[..., 2:], other[..., :2] - boxes[..., 2:])
+
+
+def digit_groups(pieces: Pieces) -> list[Mask]:
+    """(n,) masks, one a digit: each tall piece with what is stacked on it."""
+    main, weights, heights = pieces.main, pieces.weights, pieces.sizes[:, 1]
+    inside = pieces.borders == 0
+    tall = inside & (heights >= TALL * heights[main]) & (weights >= HEAVY * weights[main])
+    tall[main] = True
+    real = tall | (inside & (weights >= SPECK * weights[main]))
+    across, down = np.moveaxis(gaps(pieces.boxes[:, np.newaxis], pieces.boxes), -1, 0)
+    narrower = np.minimum.outer(pieces.sizes[:, 0], pieces.sizes[:, 0])
+    stacked = (-across >= STACKED * narrower) & (down <= NEAR * heights[main]) & np.logical_and.outer(real, real)
+    root = unite(len(weights), *np.nonzero(stacked))
+    return [real & (root == first) for first in np.unique(root[tall])]
+
+
+def cut(ink: Ink, pieces: Pieces, chosen: Mask) -> Mark:
+    """The chosen pieces' ink, with its faint edges, and nothing else."""
+    boxes = pieces.boxes[chosen]
+    height, width = ink.shape
+    left, top = np.maximum(boxes[:, :2].min(axis=0) - EDGE, 0)
+    right, bottom = np.minimum(boxes[:, 2:].max(axis=0) + EDGE, (width, height))
+    window = slice(top, bottom), slice(left, right)
+    sure = np.append(False, chosen)[pieces.labels[window]]
+    beside = np.asarray(Image.fromarray(sure.astype(np.uint8)).filter(ImageFilter.MaxFilter(2 * EDGE + 1)), bool)
+    return Mark(np.where(beside, ink[window], 0).astype(np.uint8), (int(left), int(top), int(right), int(bottom)))
+
+
+def in_lines(marks: list[Mark]) -> list[list[Mark]]:
+    """From top to bottom, and from left to right within a line: a mark whose middle is level with a line is in it."""
+    lines: list[list[Mark]] = []
+    for mark in sorted(marks, key=lambda mark: mark.box[1] + mark.box[3]):
+        middle = (mark.box[1] + mark.box[3]) / 2
+        if lines and middle < np.mean([other.box[3] for other in lines[-1]]):
+            lines[-1].append(mark)
+        else:
+            lines.append([mark])
+    return [sorted(line, key=lambda mark: mark.box[0]) for line in lines]

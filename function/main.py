@@ -1,0 +1,241 @@
+"""The HTTP function `recognise`: where requests go, and the way of a picture. The only wiring.
+
+upload → decode → ink → locate → prepare → classify → record → answer
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import re
+import uuid
+from collections.abc import Callable, Iterator
+
+import functions_framework
+import numpy as np
+from flask import Request, Response, stream_with_context
+
+from .answer import answer_json, as_reading, problem_json, record_json, records_csv, records_json, records_ndjson
+from .classify import Classifier
+from .decode import decode
+from .errors import BadRequest, MethodNotAllowed, NotFound, Problem
+from .ink import find_ink
+from .locate import EXPECTATIONS, locate
+from .page import page_file
+from .prepare import prepare
+from .records import Record, every, from_cursor, new_id, open_records, to_cursor
+from .settings import PACKAGE, read_settings
+from .timing import Timing
+from .upload import read_body, read_upload
+
+CORRECTION = re.compile(r"[0-9? \n]{0,200}")
+KEY = re.compile(r"[!-~]{0,128}")
+LONGEST_PAGE = 1000
+
+settings = read_settings()
+classifier = Classifier(settings.model_path)  # before the fork: every worker has it, and none waits for it
+records = open_records(settings.records_url)  # opens nothing yet: no connection survives a fork
+
+
+@functions_framework.http
+def recognise(request: Request) -> Response:
+    """Answer any request, with or without the prefix /api."""
+    try:
+        handlers, arguments = find_route(re.sub(r"^/api(?=/|$)", "", request.path) or "/")
+        method = "GET" if request.method == "HEAD" else request.method
+        if method == "OPTIONS":
+            return Response(status=204, headers={"Allow": allowed(handlers)})
+        if method not in handlers:
+            raise MethodNotAllowed(f"Use {allowed(handlers)}.", headers={"Allow": allowed(handlers)})
+        return handlers[method](request, *arguments)
+    except Problem as problem:
+        return problem_response(problem)
+
+
+# ── The way of a picture ──────────────────────────────────────────────────────────────────────────────────────
+def read_picture(request: Request) -> Response:
+    """POST /: read the digits in the posted picture, record the answer, and give it."""
+    key, expect = idempotency_key(request), expectation(request)
+    if key and (known := records.answered(key)):
+        return picture_response(request, known)
+
+    timing = Timing()
+    upload = read_upload(
+        read_body(request.stream, declared=request.content_length, limit=settings.max_upload_bytes),
+        content_type=request.headers.get("Content-Type", ""),
+        disposition=request.headers.get("Content-Disposition", ""),
+        filename=request.args.get("filename", ""),
+        limit=settings.max_upload_bytes,
+    )
+    timing.done("upload")
+    picture = decode(upload.data, max_pixels=settings.max_pixels)
+    timing.done("decode")
+    lines = locate(find_ink(picture.pixels), expect)
+    timing.done("locate")
+    glyphs = [prepare(mark.ink) for line in lines for mark in line]
+    probabilities = classifier.classify(np.array(glyphs, np.uint8))
+    reading = as_reading(lines, glyphs, probabilities, picture.scale)
+    timing.done("classify")
+    record = Record(
+        id=new_id(),
+        filename=upload.filename,
+        result=reading.result,
+        confidence=round(reading.confidence, 4),
+        model=classifier.name,
+        image_sha256=hashlib.sha256(upload.data).hexdigest(),
+    )
+    if request.args.get("record") == "false":
+        answer = answer_json(record, reading, recorded="no")
+    else:
+        answer = records.add(record, key=key, answer=answer_json(record, reading, recorded="stored"))
+        timing.done("record")
+    return picture_response(request, answer, timing)
+
+
+def idempotency_key(request: Request) -> str:
+    key = request.headers.get("Idempotency-Key", "")
+    if not KEY.fullmatch(key):
+        raise BadRequest("An Idempotency-Key has at most 128 visible ASCII characters.")
+    return key
+
+
+def expectation(request: Request) -> str:
+    expect = request.args.get("expect", "auto")
+    if expect not in EXPECTATIONS:
+        raise BadRequest(f"expect is one of {', '.join(EXPECTATIONS)}.")
+    return expect
+
+
+def picture_response(request: Request, answer: str, timing: Timing | None = None) -> Response:
+    headers = {"Server-Timing": timing.header(), "Vary": "Accept"} if timing else {"Vary": "Accept"}
+    if request.accept_mimetypes.best_match(("application/json", "text/plain")) == "text/plain":
+        return Response(json.loads(answer)["result"] + "\n", mimetype="text/plain", headers=headers)
+    return json_response(answer, headers)
+
+
+# ── Records ───────────────────────────────────────────────────────────────────────────────────────────────────
+def list_records(request: Request) -> Response:
+    """GET /records: a page of them as JSON, or all of them as CSV or NDJSON."""
+    formats = {"json": "application/json", "csv": "text/csv", "ndjson": "application/x-ndjson"}
+    asked = request.args.get("format")
+    if asked is not None and asked not in formats:
+        raise BadRequest(f"format is one of {', '.join(formats)}.")
+    kind = formats[asked] if asked else request.accept_mimetypes.best_match(tuple(formats.values()))
+    if kind == "text/csv":
+        return streamed(records_csv(every(records)), "text/csv")
+    if kind == "application/x-ndjson":
+        return streamed(records_ndjson(every(records)), "application/x-ndjson")
+    limit = page_size(request)
+    cursor = request.args.get("cursor")
+    page = records.page(limit + 1, before=from_cursor(cursor) if cursor else None)
+    following = to_cursor(page[limit - 1].id) if len(page) > limit else None
+    return json_response(records_json(page[:limit], following))
+
+
+def page_size(request: Request) -> int:
+    limit = request.args.get("limit", "50")
+    if not re.fullmatch(r"[0-9]{1,4}", limit) or not 1 <= int(limit) <= LONGEST_PAGE:
+        raise BadRequest(f"limit is a number from 1 to {LONGEST_PAGE}.")
+    return int(limit)
+
+
+def streamed(lines: Iterator[str], kind: str) -> Response:
+    """The first line is made before the answer begins, so that a store that is down is a 503 and no broken file."""
+    first = next(lines, "")
+    return Response(stream_with_context(after(first, lines)), mimetype=kind)
+
+
+def after(first: str, rest: Iterator[str]) -> Iterator[str]:
+    yield first
+    yield from rest
+
+
+def get_record(_: Request, record_id: str) -> Response:
+    return record_response(records.get(uuid.UUID(record_id)), record_id)
+
+
+def correct_record(request: Request, record_id: str) -> Response:
+    """PUT /records/<id>/correction: keep what the picture really said beside what was answered."""
+    body = read_body(request.stream, declared=request.content_length, limit=settings.max_upload_bytes)
+    try:
+        correction = json.loads(body)["result"]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise BadRequest('Send {"result": "7"}: what the picture really says.') from error
+    if not isinstance(correction, str) or not CORRECTION.fullmatch(correction):
+        raise BadRequest("A result is made of digits, spaces, line breaks and ?, at most 200 of them.")
+    return record_response(records.correct(uuid.UUID(record_id), correction), record_id)
+
+
+def record_response(record: Record | None, record_id: str) -> Response:
+    if record is None:
+        raise NotFound(f"There is no record {record_id}. GET /records lists what there is.")
+    return json_response(record_json(record))
+
+
+# ── All the rest ──────────────────────────────────────────────────────────────────────────────────────────────
+def get_live(_: Request) -> Response:
+    return json_response('{"status": "live"}')
+
+
+def get_ready(_: Request) -> Response:
+    """200 when a picture could be read and recorded now; else 503 with what is missing."""
+    records.check()
+    return json_response(json.dumps({"status": "ready", "model": classifier.name, "records": "up"}))
+
+
+def get_openapi(_: Request) -> Response:
+    return json_response((PACKAGE / "openapi.json").read_text())
+
+
+def get_page(_: Request, name: str = "") -> Response:
+    """The page's files, where nothing else serves them."""
+    if settings.frontend_dir is None:
+        raise NotFound("POST a picture to /, or see /openapi.json for all that can be asked.")
+    return page_file(settings.frontend_dir, name or "index.html")
+
+
+Handler = Callable[..., Response]
+UUID = r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
+ROUTES: tuple[tuple[str, dict[str, Handler]], ...] = (
+    (r"/", {"GET": get_page, "POST": read_picture}),
+    (r"/records", {"GET": list_records}),
+    (rf"/records/{UUID}", {"GET": get_record}),
+    (rf"/records/{UUID}/correction", {"PUT": correct_record}),
+    (r"/health/live", {"GET": get_live}),
+    (r"/health/ready", {"GET": get_ready}),
+    (r"/openapi\.json", {"GET": get_openapi}),
+    (r"/([a-z0-9-]+\.[a-z]+)", {"GET": get_page}),
+)
+
+
+def find_route(path: str) -> tuple[dict[str, Handler], tuple[str, ...]]:
+    for pattern, handlers in ROUTES:
+        if match := re.fullmatch(pattern, path):
+            return handlers, match.groups()
+    raise NotFound("POST a picture to /, or see /openapi.json for all that can be asked.")
+
+
+def allowed(handlers: dict[str, Handler]) -> str:
+    return ", ".join(sorted({*handlers, "OPTIONS", *(("HEAD",) if "GET" in handlers else ())}))
+
+
+def json_response(text: str, headers: dict[str, str] | None = None) -> Response:
+    return Response(text + "\n", mimetype="application/json", headers=headers)
+
+
+def problem_response(problem: Problem) -> Response:
+    """As a stream, since the framework reads what is left of the body into memory before any other answer."""
+    body = problem_json(problem).encode()
+    headers = {**problem.headers, "Content-Length": str(len(body))}
+    return Response(iter([body]), problem.status, headers, mimetype="application/problem+json")
+
+
+@functions_framework.errorhandler(Exception)  # type: ignore[untyped-decorator]
+def unforeseen(error: Exception) -> Response:
+    """What nobody thought of: the log has it all, the client only that it is not their fault."""
+    status = getattr(error, "code", None)
+    if status == 404:  # the framework keeps /favicon.ico and /robots.txt to itself
+        return problem_response(NotFound("See /openapi.json for all that can be asked."))
+    logging.getLogger(__name__).error("unforeseen", exc_info=error)
+    return problem_response(Problem("This is a fault of the reader, not of the request. Try again later."))

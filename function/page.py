@@ -1,0 +1,41 @@
+"""The page's files, with the headers that frontend/nginx.conf gives them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from flask import Response, send_from_directory
+from werkzeug.exceptions import NotFound as MissingFile
+
+from .errors import NotFound
+
+KINDS = {  # not from the machine's own table of types, which may be anything
+    ".html": "text/html",
+    ".css": "text/css",
+    ".js": "text/javascript",
+    ".svg": "image/svg+xml",
+    ".png": "image/png",
+    ".webmanifest": "application/manifest+json",
+}
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
+    "connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cache-Control": "no-cache",
+}
+
+
+def page_file(folder: Path, name: str) -> Response:
+    """One file of the page, or 304 if the client has it. Raises `NotFound` for anything else."""
+    kind = KINDS.get(Path(name).suffix)
+    if kind is None:
+        raise NotFound(f"There is no {name} here.")
+    try:
+        response = send_from_directory(folder.absolute(), name, mimetype=kind)
+    except MissingFile as error:
+        raise NotFound(f"There is no {name} here.") from error
+    response.headers.update(HEADERS)
+    return response

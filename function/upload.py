@@ -1,0 +1,101 @@
+"""Request → (filename, bytes of the picture), never more than the limit."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import io
+import json
+import re
+from dataclasses import dataclass
+from typing import IO
+
+from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.formparser import FormDataParser
+from werkzeug.http import parse_options_header
+
+from .errors import BadRequest, TooLarge
+
+ENVELOPE = 64 * 1024  # bytes that a multipart body may be longer than the picture in it
+BLOCK = 64 * 1024
+DRAIN = 64 * 1024 * 1024  # bytes of a body that is too large are read and dropped, so that the client reads the answer
+UNNAMED = "unnamed"
+HOW_TO_SEND = "Send one, for example: curl -F image=@9.png"
+
+
+@dataclass(frozen=True)
+class Upload:
+    filename: str
+    data: bytes
+
+
+def read_body(stream: IO[bytes], *, declared: int | None, limit: int) -> bytes:
+    """The whole body, declared or chunked. Raises `TooLarge` before more than `limit` and an envelope is held."""
+    body = bytearray()
+    if declared is None or declared <= limit + ENVELOPE:
+        while len(body) <= limit + ENVELOPE and (block := stream.read(BLOCK)):
+            body += block
+        if len(body) <= limit + ENVELOPE:
+            return bytes(body)
+    body.clear()
+    for _ in range(DRAIN // BLOCK):
+        if not stream.read(BLOCK):
+            break
+    raise too_large(limit)
+
+
+def too_large(limit: int) -> TooLarge:
+    return TooLarge(f"The limit is {limit / 2**20:g} MiB. Send a smaller picture.")
+
+
+def read_upload(body: bytes, *, content_type: str, disposition: str, filename: str, limit: int) -> Upload:
+    """The picture in a body that is multipart, JSON or the picture itself, and what it is called.
+
+    `disposition` is the header Content-Disposition, `filename` the query's; either may be empty. Raises `BadRequest`
+    for a body without a picture, `TooLarge` for a picture above `limit`.
+    """
+    if not body:
+        raise BadRequest(f"The body is empty: there is no picture in it. {HOW_TO_SEND}")
+    kind, options = parse_options_header(content_type)
+    if kind == "multipart/form-data":
+        upload = from_multipart(body, options.get("boundary", ""))
+    elif kind == "application/json":
+        upload = from_json(body)
+    else:
+        name = parse_options_header(disposition)[1].get("filename", "")
+        upload = Upload(name, body)
+    if not upload.data:
+        raise BadRequest(f"The picture is empty. {HOW_TO_SEND}")
+    if len(upload.data) > limit:
+        raise too_large(limit)
+    return Upload(clean(filename or upload.filename), upload.data)
+
+
+def from_multipart(body: bytes, boundary: str) -> Upload:
+    """The first file part, whatever its name."""
+    parser = FormDataParser(stream_factory=lambda *_, **__: io.BytesIO(), silent=False, max_form_parts=100)
+    try:
+        _, _, files = parser.parse(io.BytesIO(body), "multipart/form-data", len(body), {"boundary": boundary})
+    except (ValueError, RequestEntityTooLarge) as error:
+        raise BadRequest(f"The multipart body is broken: {error}. {HOW_TO_SEND}") from error
+    for file in files.values():
+        return Upload(file.filename or "", file.stream.read())
+    raise BadRequest(f"There is no file among the parts of the form. {HOW_TO_SEND}")
+
+
+def from_json(body: bytes) -> Upload:
+    """`{"image": "<base64 or data URL>", "filename": "…"}`."""
+    try:
+        fields = json.loads(body)
+        image, filename = fields["image"], fields.get("filename") or ""
+        data = base64.b64decode(re.sub(r"^data:[^,]*,|\s", "", image), validate=True)
+        return Upload(str(filename), data)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, binascii.Error) as error:
+        raise BadRequest('Send {"image": "<the picture in base64, or a data URL>", "filename": "9.png"}.') from error
+
+
+def clean(filename: str) -> str:
+    """The bare name, without folders and control characters, of at most 255 characters."""
+    bare = re.split(r"[/\\]", filename)[-1]
+    printable = "".join(character for character in bare if character.isprintable())
+    return printable.strip()[:255] or UNNAMED
