@@ -1,0 +1,97 @@
+import * as texts from './texts.js';
+
+/** The function's own limit, and nginx's a little above it. */
+const LIMIT = 20 * 1024 * 1024;
+
+/** Longer than nginx waits for the function, and long enough for a large picture over a slow line. */
+const PATIENCE = 120_000;
+
+/**
+ * @typedef {{digit: number | null, confidence: number | null, probabilities: number[] | null,
+ *            box: [number, number, number, number], seen: string}} Mark
+ * @typedef {{id: string, time: string, filename: string, result: string, confidence: number, digits: Mark[],
+ *            notice: {code: string, text: string} | null, recorded: 'stored' | 'queued' | 'no', model: string}} Answer
+ * @typedef {{id: string, time: string, filename: string, result: string, confidence: number, model: string}} Entry
+ */
+
+/** An error worth showing, in RFC 9457's terms; status 0 is for what never reached the API. */
+export class Problem extends Error {
+  /** @param {{title: string, detail?: string}} words @param {number} status @param {unknown} [cause] */
+  constructor({ title, detail = '' }, status = 0, cause = undefined) {
+    super(title, { cause });
+    this.title = title;
+    this.detail = detail;
+    this.status = status;
+  }
+
+  /** Whether the same request may well succeed a moment later. */
+  get passes() {
+    return this.status === 0 || this.status === 429 || this.status >= 500;
+  }
+}
+
+/**
+ * Throws what needs no round trip to be known: a file over the limit, or one that cannot be opened (any more).
+ * @param {File} picture
+ */
+export async function check(picture) {
+  if (picture.size > LIMIT) throw new Problem(texts.tooLarge, 413);
+  await picture.slice(0, 1).arrayBuffer().catch((cause) => { throw new Problem(texts.gone, 400, cause); });
+}
+
+/**
+ * Sends a picture and gives back what was read in it.
+ * @param {File} picture
+ * @param {string} key the same for each try with one picture, so that a lost answer does not become a second record
+ * @param {AbortController} controller
+ * @returns {Promise<Answer>}
+ */
+export async function read(picture, key, controller) {
+  await check(picture);
+  const body = new FormData();
+  body.append('image', picture);
+  const timer = setTimeout(() => controller.abort(new Problem(texts.tooSlow)), PATIENCE);
+  const sending = ask('', { method: 'POST', body, headers: { 'Idempotency-Key': key }, signal: controller.signal });
+  const answer = await sending.finally(() => clearTimeout(timer));
+  if (!Array.isArray(answer.digits)) throw new Problem(texts.garbled(200));
+  return answer;
+}
+
+/** @param {number} limit @returns {Promise<Entry[]>} the latest records, newest first */
+export async function latest(limit) {
+  const { records } = await ask(`records?limit=${limit}`, { signal: AbortSignal.timeout(PATIENCE) });
+  if (!Array.isArray(records)) throw new Problem(texts.garbled(200));
+  return records;
+}
+
+/**
+ * One request; what comes back is JSON of an answer with status 2xx, and everything else is a Problem.
+ * @param {string} path below api/
+ * @param {RequestInit & {signal: AbortSignal}} options
+ */
+async function ask(path, options) {
+  try {
+    const response = await fetch(new URL(`api/${path}`, document.baseURI), options);
+    return await understood(response);
+  } catch (error) {
+    throw asProblem(error, options.signal);
+  }
+}
+
+/** @param {Response} response */
+async function understood(response) {
+  const body = await response.json().catch((cause) => {
+    if (cause instanceof SyntaxError) throw new Problem(texts.garbled(response.status), response.status, cause);
+    throw cause;
+  });
+  if (response.ok) return Object(body);
+  throw new Problem(body?.title ? body : texts.garbled(response.status), response.status);
+}
+
+/** @param {unknown} error @param {AbortSignal} signal */
+function asProblem(error, signal) {
+  if (error instanceof Problem) return error;
+  if (signal.reason instanceof Problem) return signal.reason;
+  if (signal.aborted) return new Problem(texts.tooSlow, 0, error);
+  return new Problem(navigator.onLine ? texts.unreachable : texts.offline, 0, error);
+}

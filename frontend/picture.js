@@ -1,0 +1,54 @@
+/**
+ * Calls `take` with every picture that gets in: chosen, photographed, dropped anywhere on the page, or pasted.
+ * @param {HTMLInputElement[]} inputs
+ * @param {(picture: File, others: number, way: 'input' | 'drop' | 'paste') => void} take
+ * @param {() => void} nothing when something was pasted that holds no file
+ */
+export function listen(inputs, take, nothing) {
+  for (const input of inputs) listenToInput(input, take);
+  listenToDrops(take);
+  listenToPastes(take, nothing);
+}
+
+function listenToInput(input, take) {
+  const taken = () => first(input.files, 'input', take);
+  input.addEventListener('change', taken);
+  // Emptied first, so that choosing the same file again (it may have changed since) counts as a choice.
+  input.addEventListener('click', () => { input.value = ''; });
+  // A reloaded page may come with the file that was chosen before.
+  taken();
+}
+
+function listenToDrops(take) {
+  const page = document.documentElement;
+  const rest = () => page.removeAttribute('data-dragging');
+  addEventListener('dragover', (event) => {
+    if (!event.dataTransfer?.types.includes('Files')) return;
+    event.preventDefault();
+    page.setAttribute('data-dragging', '');
+  });
+  addEventListener('dragleave', (event) => { if (!event.relatedTarget) rest(); });
+  addEventListener('drop', (event) => {
+    rest();
+    if (!event.dataTransfer?.types.includes('Files')) return;
+    // Otherwise the browser leaves the page to show the file.
+    event.preventDefault();
+    first(event.dataTransfer.files, 'drop', take);
+  });
+}
+
+function listenToPastes(take, nothing) {
+  addEventListener('paste', (event) => {
+    if (isText(event.target)) return;
+    if (!first(event.clipboardData?.files, 'paste', take)) nothing();
+  });
+}
+
+/** @param {EventTarget | null} target where pasting belongs to the field and not to the page */
+const isText = (target) => target instanceof Element && target.matches('input:not([type="file"]), textarea');
+
+function first(files, way, take) {
+  if (!files?.length) return false;
+  take(files[0], files.length - 1, way);
+  return true;
+}
