@@ -1,0 +1,46 @@
+# `make` lists what can be done.
+
+SHELL := /bin/bash
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+
+export HOST ?= 127.0.0.1
+export PORT ?= 8080
+export FRONTEND_DIR ?= $(CURDIR)/frontend
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint train convert
+
+help:  ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+run: $(VENV)/serving  ## serve page and function on http://localhost:8080 (PORT, HOST, RECORDS_URL, …)
+	@echo "Page:  http://localhost:$(PORT)/"
+	@echo "Or:    curl -F image=@$(CURDIR)/docs/9.png http://localhost:$(PORT)/"
+	@exec $(BIN)/functions-framework --source function/main.py --target recognise
+
+test: $(VENV)/testing lint  ## install all that the tests need and run them; says what it had to skip
+	@tests/install-system-packages
+	@unset HOST PORT FRONTEND_DIR; $(BIN)/python -m pytest
+
+lint: $(VENV)/testing  ## ruff, mypy strict
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+train: $(VENV)/testing  ## train model/digits.keras on MNIST (downloaded to data/, or from MNIST_DIR)
+	@$(BIN)/python train.py
+
+convert: $(VENV)/testing  ## make and check model/digits_int8.tflite from model/digits.keras
+	@$(BIN)/python convert_tflite.py
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=…")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/serving: function/requirements.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+$(VENV)/testing: requirements-test.txt requirements-train.txt $(VENV)/serving
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
