@@ -1,0 +1,142 @@
+"""Training and conversion as a person runs them, on a small slice of the real MNIST."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.helpers import ROOT
+
+LIMIT = "6000"
+EPOCHS = "3"
+
+
+def run(script: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """A script of the project in a process of its own, since TensorFlow and tflite-runtime cannot share one."""
+    command = [sys.executable, str(ROOT / script), *arguments]
+    return subprocess.run(
+        command, env={**os.environ, **environment}, capture_output=True, text=True, timeout=600, check=False
+    )
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What `train.py` left in `folder`, what it left to resume in `progress`, and what it printed."""
+
+    folder: Path
+    progress: Path
+    printed: str
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory, mnist_dir: Path) -> Trained:
+    folder, progress = tmp_path_factory.mktemp("model"), tmp_path_factory.mktemp("progress")
+    done = run(
+        "train.py", "--limit", LIMIT, "--epochs", EPOCHS, "--min-accuracy", "0.5", "--out", str(folder),
+        "--progress", str(progress), MNIST_DIR=str(mnist_dir),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return Trained(folder, progress, done.stdout)
+
+
+@pytest.fixture(scope="module")
+def converted(trained: Trained, mnist_dir: Path) -> Path:
+    done = run(
+        "convert_tflite.py", "--limit", "2000", "--max-drop", "0.05", "--out", str(trained.folder),
+        MNIST_DIR=str(mnist_dir),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return trained.folder
+
+
+class TestTraining:
+    def test_every_epoch_is_reported(self, trained: Trained) -> None:
+        assert f"Epoch 1/{EPOCHS}" in trained.printed
+        assert f"Epoch {EPOCHS}/{EPOCHS}" in trained.printed
+        assert "val_accuracy" in trained.printed
+
+    def test_it_validates_on_writers_that_it_did_not_train_on(self, trained: Trained) -> None:
+        assert "by other writers to validate on" in trained.printed
+
+    def test_curves_and_confusion_are_left_as_pictures(self, trained: Trained) -> None:
+        for name in ("curves.png", "confusion.png"):
+            with Image.open(trained.folder / name) as picture:
+                assert min(picture.size) > 300
+
+    def test_a_stopped_run_goes_on_where_it_was(self, trained: Trained, mnist_dir: Path, tmp_path: Path) -> None:
+        """One epoch of two, stopped by force after its backup, then the same command again."""
+        arguments = ["--limit", "1000", "--epochs", "2", "--min-accuracy", "0", "--out", str(tmp_path)]
+        arguments += ["--progress", str(tmp_path / "progress")]
+        environment = {**os.environ, "MNIST_DIR": str(mnist_dir), "PYTHONUNBUFFERED": "1"}
+        command = [sys.executable, str(ROOT / "train.py"), *arguments]
+        with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as first:
+            assert first.stdout is not None
+            assert any("Epoch 2/2" in line for line in first.stdout)
+            first.kill()
+
+        second = run("train.py", *arguments, MNIST_DIR=str(mnist_dir))
+
+        assert second.returncode == 0, second.stdout + second.stderr
+        assert "Epoch 1/2" not in second.stdout
+        assert "Epoch 2/2" in second.stdout
+
+    def test_too_low_an_accuracy_fails_the_run(self, mnist_dir: Path, tmp_path: Path) -> None:
+        done = run(
+            "train.py", "--limit", "500", "--epochs", "1", "--min-accuracy", "0.999", "--out", str(tmp_path),
+            "--progress", str(tmp_path), MNIST_DIR=str(mnist_dir),
+        )  # fmt: skip
+        assert done.returncode != 0
+        assert "below --min-accuracy" in done.stderr
+
+    def test_data_that_are_not_mnist_are_refused(self, tmp_path: Path) -> None:
+        (tmp_path / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(b"\0\0\x08\x03 not MNIST"))
+        done = run("train.py", "--limit", "500", MNIST_DIR=str(tmp_path))
+        assert done.returncode != 0
+        assert "SHA-256 differs" in done.stderr
+
+
+class TestConversion:
+    def test_the_model_runs_in_what_serves_it(self, converted: Path) -> None:
+        metrics = json.loads((converted / "metrics.json").read_text())
+        assert metrics["bytes"] == (converted / "digits_int8.tflite").stat().st_size
+        assert metrics["mnist_test"]["digits"] == 2000
+        assert metrics["mnist_test"]["int8_accuracy"] > 0.5
+
+    def test_int8_is_about_as_right_as_float(self, converted: Path) -> None:
+        test = json.loads((converted / "metrics.json").read_text())["mnist_test"]
+        assert abs(test["int8_accuracy"] - test["float_accuracy"]) < 0.05
+
+    def test_bytes_go_in_and_come_out(self, converted: Path) -> None:
+        program = (
+            "import sys; from function.classify import Interpreter\n"
+            "model = Interpreter(sys.argv[1])\n"
+            "(glyph,), (logits,) = model.get_input_details(), model.get_output_details()\n"
+            "print(glyph['dtype'].__name__, glyph['shape'], logits['dtype'].__name__, logits['shape'])"
+        )
+        command = [sys.executable, "-c", program, str(converted / "digits_int8.tflite")]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+        assert done.stdout.strip() == "uint8 [ 1 28 28  1] int8 [ 1 10]"
+
+    def test_losing_accuracy_fails_the_run(self, converted: Path, mnist_dir: Path) -> None:
+        done = run(
+            "convert_tflite.py", "--limit", "500", "--max-drop", "-1", "--out", str(converted), MNIST_DIR=str(mnist_dir)
+        )
+        assert done.returncode != 0
+        assert "less accurate than float" in done.stderr
+
+
+class TestCommittedModel:
+    def test_metrics_describe_the_model_that_is_served(self) -> None:
+        metrics = json.loads((ROOT / "model" / "metrics.json").read_text())
+        content = (ROOT / "model" / metrics["model"]).read_bytes()
+        assert metrics["sha256"] == hashlib.sha256(content).hexdigest()
+        assert metrics["bytes"] == len(content)
