@@ -46,7 +46,7 @@ class Digit:
     def as_dict(self) -> dict[str, Any]:
         return {
             "digit": self.digit,
-            "confidence": round(self.confidence, 4),
+            "confidence": round(self.confidence, 6),
             "probabilities": [round(float(p), 6) for p in self.probabilities],
             "box": list(self.box),
             "seen": data_url(self.glyph),

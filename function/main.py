@@ -81,7 +81,7 @@ def read_picture(request: Request) -> Response:
         id=new_id(),
         filename=upload.filename,
         result=reading.result,
-        confidence=round(reading.confidence, 4),
+        confidence=round(reading.confidence, 6),
         model=classifier.name,
         image_sha256=hashlib.sha256(upload.data).hexdigest(),
     )

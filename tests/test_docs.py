@@ -1,0 +1,108 @@
+"""What the documents say is what the code does."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.helpers import ROOT, Service
+
+README = (ROOT / "README.md").read_text()
+ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text()
+MAIN = (ROOT / "function" / "main.py").read_text()
+
+
+def described() -> set[tuple[str, str]]:
+    """(method, path) of all that openapi.json describes."""
+    paths = json.loads((ROOT / "function" / "openapi.json").read_text())["paths"]
+    methods = {"get", "post", "put", "delete"}
+    return {(method.upper(), path) for path, item in paths.items() for method in item.keys() & methods}
+
+
+def curl_lines() -> list[str]:
+    return re.findall(r"^    (curl .*)$", README, re.MULTILINE)
+
+
+def test_readme_lists_every_variable_that_the_code_reads() -> None:
+    settings = (ROOT / "function" / "settings.py").read_text()
+    variables = set(re.findall(r'"([A-Z]+(?:_[A-Z]+)+)"', settings))
+    assert variables >= {"RECORDS_URL", "MAX_PIXELS"}
+    assert [name for name in variables if f"`{name}`" not in README] == []
+
+
+def test_nothing_but_settings_reads_the_environment() -> None:
+    readers = [path.name for path in (ROOT / "function").rglob("*.py") if "os.environ" in path.read_text()]
+    assert readers == ["settings.py"]
+
+
+def test_readme_lists_every_endpoint() -> None:
+    for method, path in described():
+        shown = path.replace("{id}", "<id>")
+        assert re.search(rf"`{method} {re.escape(shown)}[`?]", README), (method, path)
+
+
+def test_openapi_describes_every_route() -> None:
+    """Routes stand in main.py as `(r"/path", {"GET": …})`; the page's own files are no part of the API."""
+    routes = re.findall(r'^    \(rf?"(/.*?)", \{(.*?)\}\)', MAIN, re.MULTILINE)
+    found = {
+        (method, path.replace("{UUID}", "{id}").replace("\\", ""))
+        for path, handlers in routes
+        for method, handler in re.findall(r'"([A-Z]+)": (\w+)', handlers)
+        if handler != "get_page"
+    }
+    assert found == described()
+
+
+def test_openapi_is_served(service: Service) -> None:
+    assert httpx.get(f"{service.url}/openapi.json").json()["openapi"].startswith("3.1")
+
+
+@pytest.mark.parametrize("line", curl_lines())
+def test_every_curl_line_of_the_readme_works_as_it_stands(line: str, service: Service) -> None:
+    command = line.replace("http://localhost:8080", service.url).replace("curl ", "curl -sS --fail-with-body ", 1)
+    done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "9" in done.stdout
+
+
+def test_the_curl_line_that_make_run_prints_names_a_picture_that_is_there() -> None:
+    printed = subprocess.run(["make", "-n", "run"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    line = next(line for line in printed.splitlines() if "curl" in line)
+    [picture] = [word.split("@")[1] for word in shlex.split(shlex.split(line)[1]) if "@" in word]
+    assert Path(picture).is_file()
+
+
+def test_architecture_knows_every_module_and_no_other() -> None:
+    modules = {path.name for path in (ROOT / "function").glob("*.py")} - {"__init__.py", "main.py"}
+    table = set(re.findall(r"^\| `(\w+\.py)`", ARCHITECTURE.split("## Code map")[1], re.MULTILINE))
+    assert table == modules
+
+
+def test_make_lists_its_targets() -> None:
+    listed = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for target in ("run", "test", "lint", "train", "convert"):
+        assert re.search(rf"^{target}\s", listed, re.MULTILINE)
+
+
+def test_links_lead_somewhere() -> None:
+    for document in (ROOT / "README.md", ROOT / "model" / "README.md"):
+        for link in re.findall(r"\]\(([^)#:]+)\)", document.read_text()):
+            assert (document.parent / link).exists(), (document.name, link)
+
+
+def test_model_card_gives_the_figures_that_were_measured() -> None:
+    card = (ROOT / "model" / "README.md").read_text()
+    metrics = json.loads((ROOT / "model" / "metrics.json").read_text())
+    for figure in (
+        metrics["mnist_test"]["int8_accuracy"],
+        metrics["mnist_test"]["float_accuracy"],
+        metrics["held_out_writers"]["int8_accuracy"],
+    ):
+        assert f"{figure:.2%}".replace("%", " %") in card
+    assert f"{metrics['parameters']:,} weights" in card
