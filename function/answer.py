@@ -8,7 +8,7 @@ import io
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, pairwise
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,8 @@ from .prepare import Glyph
 from .records import Record
 
 UNSURE = 0.6  # a digit with less confidence is said to be doubtful
-WIDE_GAP = 1.2  # of a line's height: such a gap is a space
+WIDE_GAP = 1.2  # of a line's height: such a gap is a space …
+UNUSUAL_GAP = 2.0  # … if it is so much wider than the line's usual one
 
 Notice = dict[str, str]
 
@@ -101,15 +102,12 @@ def scaled(mark: Mark, scale: tuple[float, float]) -> tuple[int, int, int, int]:
 
 
 def line_text(line: list[Digit]) -> str:
-    """The digits of one line; a wide gap is a space."""
-    height = float(np.median([digit.box[3] for digit in line]))
-    text = ""
-    end = line[0].box[0]
-    for digit in line:
-        gap = digit.box[0] - end
-        text += f" {digit.digit}" if gap > WIDE_GAP * height else str(digit.digit)
-        end = digit.box[0] + digit.box[2]
-    return text
+    """The digits of one line; a gap that is wide, and wider than the others, is a space."""
+    height = np.median([digit.box[3] for digit in line])
+    gaps = [right.box[0] - left.box[0] - left.box[2] for left, right in pairwise(line)]
+    wide = max(WIDE_GAP * height, UNUSUAL_GAP * np.median(gaps)) if len(gaps) > 1 else WIDE_GAP * height
+    spaced = [f" {digit.digit}" if gap > wide else str(digit.digit) for gap, digit in zip(gaps, line[1:], strict=True)]
+    return str(line[0].digit) + "".join(spaced)
 
 
 def data_url(glyph: Glyph) -> str:

@@ -23,6 +23,7 @@ NEAR = 0.3  # of a digit's longer side: pieces so near may belong to it
 SPECK = 0.01  # of the main piece: less is dirt
 TALL = 0.5  # of the main piece's height: what is as tall as that is a digit of its own …
 HEAVY = 0.1  # … if it has so much of the main piece's ink …
+MOST_PIECES = 400  # the heaviest; a picture with more is no page of digits, and all pairs of pieces are looked at
 STACKED = 0.3  # … and overlaps no other by so much of the narrower one's width
 
 
@@ -67,12 +68,21 @@ def find_pieces(ink: Ink) -> Pieces | None:
     if not len(boxes):
         return None
     weights = np.bincount(labels.ravel(), weights=ink.ravel(), minlength=len(boxes) + 1)[1:].astype(np.float64)
+    labels, boxes, weights = heaviest(labels, boxes, weights)
     size = np.array(ink.shape[::-1])
     left_top, right_bottom = boxes[:, :2], boxes[:, 2:]
     off_centre = (((left_top + right_bottom) / 2 / size - 0.5) ** 2).sum(axis=1)
     borders = np.concatenate([left_top == 0, right_bottom == size], axis=1).sum(axis=1)
     standing = weights * np.exp(-2 * off_centre / OFF_CENTRE**2) * AT_BORDER**borders
     return Pieces(labels, boxes, weights, borders, int(standing.argmax()))
+
+
+def heaviest(labels: Ints, boxes: Ints, weights: Floats) -> tuple[Ints, Ints, Floats]:
+    """The same with at most `MOST_PIECES` pieces, labelled anew."""
+    kept = np.sort(np.argsort(weights)[-MOST_PIECES:])
+    new_label = np.zeros(len(weights) + 1, np.intp)
+    new_label[kept + 1] = np.arange(1, len(kept) + 1)
+    return new_label[labels], boxes[kept], weights[kept]
 
 
 def with_companions(pieces: Pieces) -> Mask:

@@ -72,7 +72,7 @@ class TestTraining:
             with Image.open(trained.folder / name) as picture:
                 assert min(picture.size) > 300
 
-    def test_a_stopped_run_goes_on_where_it_was(self, trained: Trained, mnist_dir: Path, tmp_path: Path) -> None:
+    def test_a_stopped_run_goes_on_where_it_was(self, mnist_dir: Path, tmp_path: Path) -> None:
         """One epoch of two, stopped by force after its backup, then the same command again."""
         arguments = ["--limit", "1000", "--epochs", "2", "--min-accuracy", "0", "--out", str(tmp_path)]
         arguments += ["--progress", str(tmp_path / "progress")]
