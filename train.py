@@ -266,6 +266,8 @@ def fit(model: keras.Model, training: Split, validation: Split, *, epochs: int, 
     steps = -(-len(training[1]) // BATCH)
     compile_for(model, steps=steps * epochs, warm_up=steps)
     data = tf.data.Dataset.from_tensor_slices(training).cache().shuffle(len(training[1]), seed=SEED)
+    if not any((progress / "backup").glob("*")):  # nothing to resume: this run's history begins here
+        (progress / "history.csv").unlink(missing_ok=True)
     progress.mkdir(parents=True, exist_ok=True)
     model.fit(
         data.batch(BATCH).map(augment, num_parallel_calls=2).prefetch(4),

@@ -88,6 +88,15 @@ class TestTraining:
         assert second.returncode == 0, second.stdout + second.stderr
         assert "Epoch 1/2" not in second.stdout
         assert "Epoch 2/2" in second.stdout
+        assert len((tmp_path / "progress" / "history.csv").read_text().splitlines()) == 1 + 2  # a header, two epochs
+
+    def test_after_a_finished_run_the_next_begins_anew(self, trained: Trained, mnist_dir: Path) -> None:
+        again = run(
+            "train.py", "--limit", "500", "--epochs", "1", "--min-accuracy", "0", "--out", str(trained.progress),
+            "--progress", str(trained.progress), MNIST_DIR=str(mnist_dir),
+        )  # fmt: skip
+        assert again.returncode == 0, again.stdout + again.stderr
+        assert len((trained.progress / "history.csv").read_text().splitlines()) == 1 + 1
 
     def test_too_low_an_accuracy_fails_the_run(self, mnist_dir: Path, tmp_path: Path) -> None:
         done = run(
