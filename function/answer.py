@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice, pairwise
+from statistics import median_low
 from typing import Any
 
 import numpy as np
@@ -77,11 +78,11 @@ class Reading:
     def notice(self) -> Notice | None:
         if not self.digits:
             return {"code": "no-digit", "text": "No digit was found in the picture."}
-        least = min(self.digits, key=lambda digit: digit.confidence)
+        position, least = min(enumerate(self.digits, start=1), key=lambda numbered: numbered[1].confidence)
         if least.confidence >= UNSURE:
             return None
         second, first = np.argsort(least.probabilities)[-2:]
-        which = "" if len(self.digits) == 1 else f" digit {self.digits.index(least) + 1}:"
+        which = "" if len(self.digits) == 1 else f" digit {position}:"
         return {"code": "unsure", "text": f"unsure:{which} {first} or {second}"}
 
 
@@ -103,9 +104,9 @@ def scaled(mark: Mark, scale: tuple[float, float]) -> tuple[int, int, int, int]:
 
 def line_text(line: list[Digit]) -> str:
     """The digits of one line; a gap that is wide, and wider than the others, is a space."""
-    height = np.median([digit.box[3] for digit in line])
-    gaps = [right.box[0] - left.box[0] - left.box[2] for left, right in pairwise(line)]
-    wide = max(WIDE_GAP * height, UNUSUAL_GAP * np.median(gaps)) if len(gaps) > 1 else WIDE_GAP * height
+    height = float(np.median([digit.box[3] for digit in line]))
+    gaps = [float(right.box[0] - left.box[0] - left.box[2]) for left, right in pairwise(line)]
+    wide = max(WIDE_GAP * height, UNUSUAL_GAP * median_low(gaps)) if len(gaps) > 1 else WIDE_GAP * height
     spaced = [f" {digit.digit}" if gap > wide else str(digit.digit) for gap, digit in zip(gaps, line[1:], strict=True)]
     return str(line[0].digit) + "".join(spaced)
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 import importlib
 import io
 import re
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image
 
 from .errors import NotAPicture, Unreadable
 
 Pixels = npt.NDArray[np.uint8]
+
+Image.MAX_IMAGE_PIXELS = None  # our own limit is checked, before decoding, and is what the answer names
 
 WORKING_SIDE = 640  # pixels: finer detail says nothing about a digit
 
@@ -31,6 +32,17 @@ KINDS = {
     "BMP": (rb"BM.{4}\0{4}", "PIL.BmpImagePlugin"),
     "PPM": (rb"P[1-6]\s", "PIL.PpmImagePlugin"),
 }
+# How a picture is turned upright, by its EXIF orientation; the second four also swap width and height.
+UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+LYING = (5, 6, 7, 8)
 READABLE = "PNG, JPEG, GIF, WebP, AVIF, HEIC, TIFF, BMP and PNM"
 
 
@@ -50,28 +62,20 @@ class Picture:
 
 
 def decode(data: bytes, *, max_pixels: int) -> Picture:
-    """Decode, turn upright as EXIF says, lay transparency on paper, and reduce.
+    """Decode, reduce, turn upright as EXIF says, and lay what is transparent on paper.
 
     Raises `NotAPicture` for bytes of no kind that is read, `Unreadable` for a broken picture or one of more than
     `max_pixels` pixels (checked before any pixel is decoded).
     """
     kind = sniff(data)
     try:
-        with warnings.catch_warnings(), open_as(kind, data) as image:
-            warnings.simplefilter("ignore")  # Pillow warns of damage that does not matter here, such as odd EXIF
+        with open_as(kind, data) as image:
             check_size(image, max_pixels)
-            width, height = image.size
-            image.draft("RGB", (WORKING_SIDE, WORKING_SIDE))
-            upright = ImageOps.exif_transpose(image)
-            turned = (upright.width > upright.height) != (width > height)
-            pixels = to_rgb(upright)
+            return to_picture(image)
     except (Unreadable, MemoryError):
         raise
-    except Image.DecompressionBombError as error:
-        raise Unreadable(too_many(max_pixels)) from error
     except Exception as error:  # the decoders of nine formats raise nearly everything on damaged bytes
         raise Unreadable(f"The {kind} file is damaged or incomplete. Save or send it anew.") from error
-    return Picture(pixels, *((height, width) if turned else (width, height)))
 
 
 def sniff(data: bytes) -> str:
@@ -91,22 +95,39 @@ def open_as(kind: str, data: bytes) -> Image.Image:
 
 def check_size(image: Image.Image, max_pixels: int) -> None:
     if image.width * image.height > max_pixels:
-        raise Unreadable(too_many(max_pixels))
+        raise Unreadable(f"It has more than {max_pixels:,} pixels. Send a smaller picture.")
 
 
-def too_many(max_pixels: int) -> str:
-    return f"It has more than {max_pixels:,} pixels. Send a smaller picture."
+def to_picture(image: Image.Image) -> Picture:
+    """Reduce first: all later copies are small then."""
+    width, height = image.size
+    image.draft("RGB", (WORKING_SIDE, WORKING_SIDE))
+    image.load()
+    if image.format == "TIFF":  # the only one that Pillow turns upright as it loads
+        width, height = image.size
+    orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+    small = resizable(image)
+    small.thumbnail((WORKING_SIDE, WORKING_SIDE), Image.Resampling.BOX)
+    if orientation in UPRIGHT:
+        small = small.transpose(UPRIGHT[orientation])
+    return Picture(to_rgb(small), *((height, width) if orientation in LYING else (width, height)))
+
+
+def resizable(image: Image.Image) -> Image.Image:
+    """In a mode whose pixels can be averaged."""
+    if image.mode.startswith(("I", "F")):
+        return image.convert("F")
+    transparent = "transparency" in image.info or image.mode in ("LA", "La", "PA", "RGBA", "RGBa")
+    return image.convert("RGBA" if transparent else "RGB")
 
 
 def to_rgb(image: Image.Image) -> Pixels:
-    """(h, w, 3) uint8, at most `WORKING_SIDE` a side."""
-    if image.mode.startswith(("I", "F")):
+    """(h, w, 3) uint8 of an RGB, RGBA or F image."""
+    if image.mode == "F":
         image = stretch(image)
-    if "A" in image.getbands() or "transparency" in image.info:
-        image = lay_on_paper(image.convert("RGBA"))
-    image = image.convert("RGB")
-    image.thumbnail((WORKING_SIDE, WORKING_SIDE), Image.Resampling.BOX)
-    return np.asarray(image)
+    if image.mode == "RGBA":
+        image = lay_on_paper(image)
+    return np.asarray(image.convert("RGB"))
 
 
 def stretch(image: Image.Image) -> Image.Image:

@@ -23,8 +23,12 @@ NEAR = 0.3  # of a digit's longer side: pieces so near may belong to it
 SPECK = 0.01  # of the main piece: less is dirt
 TALL = 0.5  # of the main piece's height: what is as tall as that is a digit of its own …
 HEAVY = 0.1  # … if it has so much of the main piece's ink …
+STACKED = 0.3  # … and overlaps no other by so much of the narrower one's width …
+LEVEL_WITH, WITHIN = (
+    0.5,
+    0.95,
+)  # … but for overlapping by so much of the shorter's height, and not by so much of the width
 MOST_PIECES = 400  # the heaviest; a picture with more is no page of digits, and all pairs of pieces are looked at
-STACKED = 0.3  # … and overlaps no other by so much of the narrower one's width
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,7 @@ def with_companions(pieces: Pieces) -> Mask:
     """(n,): the main piece and what lies near it, such as the bar of a 5."""
     main = pieces.boxes[pieces.main]
     near = gaps(pieces.boxes, main).max(axis=1) <= NEAR * pieces.sizes[pieces.main].max()
-    chosen = near & (pieces.weights * AT_BORDER**pieces.borders >= SPECK * pieces.weights[pieces.main])
+    chosen = near & (pieces.borders <= 1) & (pieces.weights >= SPECK * pieces.weights[pieces.main])
     chosen[pieces.main] = True
     return np.asarray(chosen)
 
@@ -108,7 +112,11 @@ def digit_groups(pieces: Pieces) -> list[Mask]:
     real = tall | (inside & (weights >= SPECK * weights[main]))
     across, down = np.moveaxis(gaps(pieces.boxes[:, np.newaxis], pieces.boxes), -1, 0)
     narrower = np.minimum.outer(pieces.sizes[:, 0], pieces.sizes[:, 0])
-    stacked = (-across >= STACKED * narrower) & (down <= NEAR * heights[main]) & np.logical_and.outer(real, real)
+    shorter = np.minimum.outer(heights, heights)
+    # Slanted digits overlap as well: two tall ones on a level are two, unless one lies in the other.
+    beside = np.logical_and.outer(tall, tall) & (-down > LEVEL_WITH * shorter) & (-across < WITHIN * narrower)
+    stacked = (-across >= STACKED * narrower) & (down <= NEAR * heights[main]) & ~beside
+    stacked &= np.logical_and.outer(real, real)
     root = unite(len(weights), *np.nonzero(stacked))
     return [real & (root == first) for first in np.unique(root[tall])]
 

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 import functions_framework
 import numpy as np
 from flask import Request, Response, stream_with_context
+from flask import request as current_request
 
 from .answer import answer_json, as_reading, problem_json, record_json, records_csv, records_json, records_ndjson
 from .classify import Classifier
@@ -27,7 +28,7 @@ from .prepare import prepare
 from .records import Record, every, from_cursor, new_id, open_records, to_cursor
 from .settings import PACKAGE, read_settings
 from .timing import Timing
-from .upload import read_body, read_upload
+from .upload import drop_rest, read_body, read_upload
 
 CORRECTION = re.compile(r"[0-9? \n]{0,200}")
 KEY = re.compile(r"[!-~]{0,128}")
@@ -51,6 +52,8 @@ def recognise(request: Request) -> Response:
         return handlers[method](request, *arguments)
     except Problem as problem:
         return problem_response(problem)
+    finally:
+        drop_rest(request.stream)
 
 
 # ── The way of a picture ──────────────────────────────────────────────────────────────────────────────────────
@@ -225,17 +228,14 @@ def json_response(text: str, headers: dict[str, str] | None = None) -> Response:
 
 
 def problem_response(problem: Problem) -> Response:
-    """As a stream, since the framework reads what is left of the body into memory before any other answer."""
-    body = problem_json(problem).encode()
-    headers = {**problem.headers, "Content-Length": str(len(body))}
-    return Response(iter([body]), problem.status, headers, mimetype="application/problem+json")
+    return Response(problem_json(problem), problem.status, problem.headers, mimetype="application/problem+json")
 
 
 @functions_framework.errorhandler(Exception)  # type: ignore[untyped-decorator]
 def unforeseen(error: Exception) -> Response:
     """What nobody thought of: the log has it all, the client only that it is not their fault."""
-    status = getattr(error, "code", None)
-    if status == 404:  # the framework keeps /favicon.ico and /robots.txt to itself
+    drop_rest(current_request.stream)
+    if getattr(error, "code", None) == 404:  # the framework keeps /favicon.ico and /robots.txt to itself
         return problem_response(NotFound("See /openapi.json for all that can be asked."))
     logging.getLogger(__name__).error("unforeseen", exc_info=error)
     return problem_response(Problem("This is a fault of the reader, not of the request. Try again later."))

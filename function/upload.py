@@ -7,6 +7,7 @@ import binascii
 import io
 import json
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO
 
@@ -18,8 +19,8 @@ from .errors import BadRequest, TooLarge
 
 ENVELOPE = 64 * 1024  # bytes that a multipart body may be longer than the picture in it
 BLOCK = 64 * 1024
-DRAIN = 64 * 1024 * 1024  # bytes of a body that is too large are read and dropped, so that the client reads the answer
 UNNAMED = "unnamed"
+NOT_WHOLE = "The body did not arrive whole. Send it again."
 HOW_TO_SEND = "Send one, for example: curl -F image=@9.png"
 
 
@@ -30,18 +31,33 @@ class Upload:
 
 
 def read_body(stream: IO[bytes], *, declared: int | None, limit: int) -> bytes:
-    """The whole body, declared or chunked. Raises `TooLarge` before more than `limit` and an envelope is held."""
+    """The whole body, declared or chunked. Raises `TooLarge` before more than `limit` and an envelope is held, and
+    `BadRequest` if it does not arrive whole."""
+    most = limit + ENVELOPE
     body = bytearray()
-    if declared is None or declared <= limit + ENVELOPE:
-        while len(body) <= limit + ENVELOPE and (block := stream.read(BLOCK)):
+    if declared is None or declared <= most:
+        while len(body) <= most and (block := read_block(stream)):
             body += block
-        if len(body) <= limit + ENVELOPE:
-            return bytes(body)
-    body.clear()
-    for _ in range(DRAIN // BLOCK):
-        if not stream.read(BLOCK):
-            break
-    raise too_large(limit)
+    if len(body) > most or (declared or 0) > most:
+        raise too_large(limit)
+    if len(body) < (declared or 0):
+        raise BadRequest(NOT_WHOLE)
+    return bytes(body)
+
+
+def read_block(stream: IO[bytes]) -> bytes:
+    try:
+        return stream.read(BLOCK)
+    except Exception as error:  # each server has its own for a broken body
+        raise BadRequest(NOT_WHOLE) from error
+
+
+def drop_rest(stream: IO[bytes]) -> None:
+    """Read what nobody asked for, holding none of it: the server would wait for it after the answer, holding a thread,
+    and the framework would keep all of it in memory."""
+    with suppress(BadRequest):
+        while read_block(stream):
+            pass
 
 
 def too_large(limit: int) -> TooLarge:

@@ -91,7 +91,10 @@ def running_function(folder: Path, environment: Mapping[str, str] | None = None)
         yield Service(f"http://127.0.0.1:{port}", folder, process)
     finally:
         process.terminate()
-        process.wait(timeout=20)
+        try:
+            process.wait(timeout=20)
+        finally:
+            process.kill()
 
 
 def wait_until_live(url: str, process: subprocess.Popen[bytes], log: Path, seconds: float = 30) -> None:

@@ -12,6 +12,8 @@ from typing import Protocol
 from ..errors import BadRequest
 
 GREGORIAN = datetime(1582, 10, 15, tzinfo=UTC)  # where the clock of time UUIDs begins (RFC 9562)
+TIME_BASED = 1  # the version of such UUIDs
+NO_CURSOR = "A cursor is the `next` of the page before; begin without one."
 NODE = uuid.uuid4().int >> 80 | 1 << 40  # random, as RFC 9562 has it in place of a network address
 
 
@@ -72,9 +74,12 @@ def to_cursor(record_id: uuid.UUID) -> str:
 def from_cursor(cursor: str) -> uuid.UUID:
     """Raises `BadRequest` for what `to_cursor` never gave."""
     try:
-        return uuid.UUID(bytes=base64.b64decode(cursor + "==", altchars=b"-_", validate=True))
+        record_id = uuid.UUID(bytes=base64.b64decode(cursor + "==", altchars=b"-_", validate=True))
     except ValueError as error:
-        raise BadRequest("A cursor is the `next` of the page before; begin without one.") from error
+        raise BadRequest(NO_CURSOR) from error
+    if record_id.version != TIME_BASED:
+        raise BadRequest(NO_CURSOR)
+    return record_id
 
 
 def every(records: Records, page_size: int = 500) -> Iterator[Record]:

@@ -45,7 +45,7 @@ class SqliteRecords:
                 if kept != answer:
                     return kept
             db.execute(
-                "insert into predictrecord values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "insert or ignore into predictrecord values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (str(record.id), record.id.time, record.time, record.filename, record.result, record.confidence,
                  record.model, record.image_sha256, record.correction),
             )  # fmt: skip

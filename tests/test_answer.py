@@ -1,0 +1,251 @@
+"""What is said of a reading: result, confidence, notice, boxes, and each form in which it is written."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+import json
+import uuid
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from function.answer import (
+    Digit,
+    Reading,
+    answer_json,
+    as_reading,
+    problem_json,
+    records_csv,
+    records_json,
+    records_ndjson,
+)
+from function.classify import Probabilities
+from function.errors import BadRequest, MethodNotAllowed, NotAPicture, NotFound, Problem, TooLarge, Unreadable
+from function.locate import Box, Mark
+from function.records import Record
+
+GLYPH = np.arange(28 * 28, dtype=np.uint16).reshape(28, 28).astype(np.uint8)
+
+
+def probabilities(digit: int, confidence: float = 1.0, *, runner_up: int | None = None) -> Probabilities:
+    """The rest is the runner-up's, or shared by all others."""
+    row = np.full(10, (1 - confidence) / 9)
+    if runner_up is not None:
+        row[:] = 0
+        row[runner_up] = 1 - confidence
+    row[digit] = confidence
+    return row
+
+
+def read(digit: int, confidence: float = 1.0, *, runner_up: int | None = None, left: int = 0, width: int = 10) -> Digit:
+    """A digit 20 pixels high."""
+    return Digit(probabilities(digit, confidence, runner_up=runner_up), (left, 0, width, 20), GLYPH)
+
+
+def line(digits: str, *, gap: int = 5) -> list[Digit]:
+    return [read(int(digit), left=index * (10 + gap)) for index, digit in enumerate(digits)]
+
+
+def a_record(result: str = "9", *, filename: str = "9.png", correction: str | None = None) -> Record:
+    made = uuid.UUID("8de543bd-e742-11f1-af9f-d93bd6bbb36d")
+    return Record(made, filename, result, 0.9987, "digits_int8@0123456789ab", "5f" * 32, correction)
+
+
+AWKWARD = [
+    a_record(),
+    a_record("", filename="unnamed"),
+    a_record("407 1\n29", filename='a, "b"; c.png', correction="407 1\n28"),
+    a_record("?", filename="zwölf 😀\u2028.png", correction=""),
+]
+
+
+# ── A reading ─────────────────────────────────────────────────────────────────────────────────────────────────
+class TestReading:
+    @pytest.mark.parametrize(
+        ("lines", "result"),
+        [
+            ([], ""),
+            ([line("9")], "9"),
+            ([line("4071")], "4071"),
+            ([line("4071"), line("29")], "4071\n29"),
+            ([line("0"), line("0"), line("0")], "0\n0\n0"),
+        ],
+    )
+    def test_the_result_is_the_digits_in_reading_order_line_by_line(
+        self, lines: list[list[Digit]], result: str
+    ) -> None:
+        assert Reading(lines).result == result
+
+    @pytest.mark.parametrize(("gap", "result"), [(-3, "12"), (0, "12"), (20, "12"), (30, "1 2"), (500, "1 2")])
+    def test_a_gap_that_is_wide_for_the_lines_height_is_a_space(self, gap: int, result: str) -> None:
+        assert Reading([line("12", gap=gap)]).result == result
+
+    @pytest.mark.parametrize(
+        ("lefts", "result"),
+        [
+            ((0, 15, 90, 105), "12 34"),
+            ((0, 75, 90), "1 23"),
+            ((0, 15, 90), "12 3"),
+            ((0, 15, 90, 105, 180), "12 34 5"),
+            ((0, 60, 120, 180), "1234"),
+        ],
+    )
+    def test_a_gap_that_is_wider_than_the_lines_others_is_a_space(self, lefts: tuple[int, ...], result: str) -> None:
+        digits = [read(number, left=left) for number, left in enumerate(lefts, 1)]
+        assert Reading([digits]).result == result
+
+    def test_the_confidence_is_the_product_of_the_digits(self) -> None:
+        assert Reading([[read(1, 0.9)], [read(2, 0.8), read(3, 0.5)]]).confidence == pytest.approx(0.36)
+        assert Reading([[read(1, 0.9)]]).confidence == pytest.approx(0.9)
+
+    def test_where_there_is_nothing_nothing_is_sure(self) -> None:
+        assert Reading([]).confidence == 0
+        assert Reading([]).notice == {"code": "no-digit", "text": "No digit was found in the picture."}
+
+    @pytest.mark.parametrize(
+        ("digits", "text"),
+        [
+            ([read(7, 0.95, runner_up=1)], None),
+            ([read(7, 0.55, runner_up=1)], "unsure: 7 or 1"),
+            ([read(4), read(9, 0.51, runner_up=4)], "unsure: digit 2: 9 or 4"),
+            ([read(3, 0.55, runner_up=5), read(0, 0.52, runner_up=6)], "unsure: digit 2: 0 or 6"),
+            ([read(3, 0.9), read(5, 0.9), read(7, 0.9), read(8, 0.9), read(9, 0.9)], None),
+        ],
+    )
+    def test_a_doubtful_digit_is_told_with_its_runner_up(self, digits: list[Digit], text: str | None) -> None:
+        assert Reading([digits]).notice == (text and {"code": "unsure", "text": text})
+
+    def test_of_two_equal_digits_the_doubtful_one_is_told(self) -> None:
+        notice = Reading([[read(7, 0.95)], [read(7, 0.51, runner_up=1)]]).notice
+        assert notice == {"code": "unsure", "text": "unsure: digit 2: 7 or 1"}
+
+
+class TestAsReading:
+    @pytest.mark.parametrize(
+        ("scale", "box"),
+        [((1, 1), (10, 20, 30, 50)), ((2, 3), (20, 60, 60, 150)), ((0.5, 2.5), (5, 50, 15, 125))],
+    )
+    def test_boxes_are_in_pixels_of_the_full_picture(self, scale: tuple[float, float], box: Box) -> None:
+        reading = as_reading([[mark((10, 20, 40, 70))]], [GLYPH], probabilities(9)[np.newaxis], scale)
+        assert reading.digits[0].box == box
+
+    def test_each_mark_gets_its_own_probabilities_and_glyph(self) -> None:
+        marks = [[mark((0, 0, 10, 20)), mark((15, 0, 25, 20))], [mark((0, 30, 10, 50))]]
+        glyphs = [np.full((28, 28), value, np.uint8) for value in (1, 2, 3)]
+        reading = as_reading(marks, glyphs, np.array([probabilities(digit) for digit in (4, 0, 7)]), (1, 1))
+        assert reading.result == "40\n7"
+        assert [int(digit.glyph[0, 0]) for digit in reading.digits] == [1, 2, 3]
+        assert [digit.box for digit in reading.digits] == [(0, 0, 10, 20), (15, 0, 10, 20), (0, 30, 10, 20)]
+
+    def test_no_marks_are_an_empty_reading(self) -> None:
+        assert as_reading([], [], np.zeros((0, 10)), (1, 1)) == Reading([])
+
+
+def mark(box: Box) -> Mark:
+    return Mark(np.zeros((box[3] - box[1], box[2] - box[0]), np.uint8), box)
+
+
+# ── JSON ──────────────────────────────────────────────────────────────────────────────────────────────────────
+class TestAnswerJson:
+    def test_the_answer_has_the_records_fields_and_the_digits(self) -> None:
+        reading = Reading([[read(9, 0.75, runner_up=4, left=3)]])
+        answer = json.loads(answer_json(a_record(filename="zwölf.png"), reading, "stored"))
+        (digit,) = answer.pop("digits")
+        assert answer == {
+            "id": "8de543bd-e742-11f1-af9f-d93bd6bbb36d",
+            "time": "2026-11-23T13:34:05.966Z",
+            "filename": "zwölf.png",
+            "result": "9",
+            "confidence": 0.9987,
+            "notice": None,
+            "recorded": "stored",
+            "model": "digits_int8@0123456789ab",
+        }
+        assert digit.pop("seen").startswith("data:image/png;base64,")
+        assert digit == {
+            "digit": 9,
+            "confidence": 0.75,
+            "probabilities": [0, 0, 0, 0, 0.25, 0, 0, 0, 0, 0.75],
+            "box": [3, 0, 10, 20],
+        }
+
+    def test_what_the_model_saw_is_a_png_of_28_by_28(self) -> None:
+        answer = json.loads(answer_json(a_record(), Reading([[read(9)]]), "no"))
+        png = base64.b64decode(answer["digits"][0]["seen"].partition("base64,")[2], validate=True)
+        image = Image.open(io.BytesIO(png), formats=["PNG"])
+        assert image.mode == "L"
+        assert np.array_equal(np.asarray(image), GLYPH)
+
+    @pytest.mark.parametrize("confidence", [0.123456789, 0.99999999, 1 / 3])
+    def test_probabilities_still_sum_to_one_when_written(self, confidence: float) -> None:
+        answer = json.loads(answer_json(a_record(), Reading([[read(9, confidence)]]), "no"))
+        assert sum(answer["digits"][0]["probabilities"]) == pytest.approx(1, abs=1e-5)
+
+    def test_nothing_read_is_an_answer_too(self) -> None:
+        answer = json.loads(answer_json(a_record(""), Reading([]), "queued"))
+        assert (answer["result"], answer["digits"], answer["notice"]["code"]) == ("", [], "no-digit")
+        assert answer["recorded"] == "queued"
+
+
+# ── Records ───────────────────────────────────────────────────────────────────────────────────────────────────
+def told(record: Record) -> dict[str, Any]:
+    return {
+        "time": "2026-11-23T13:34:05.966Z",
+        "filename": record.filename,
+        "result": record.result,
+        "confidence": 0.9987,
+        "correction": record.correction,
+        "model": "digits_int8@0123456789ab",
+        "image_sha256": "5f" * 32,
+        "id": "8de543bd-e742-11f1-af9f-d93bd6bbb36d",
+    }
+
+
+class TestRecords:
+    @pytest.mark.parametrize("following", ["cursor", None])
+    def test_a_page_is_json_with_the_next_cursor(self, following: str | None) -> None:
+        page = json.loads(records_json(AWKWARD, following))
+        assert page == {"records": [told(record) for record in AWKWARD], "next": following}
+
+    def test_csv_keeps_every_field_however_awkward(self) -> None:
+        text = "".join(records_csv(AWKWARD))
+        read_back = list(csv.DictReader(io.StringIO(text, newline="")))
+        written = [{name: "" if value is None else str(value) for name, value in told(r).items()} for r in AWKWARD]
+        assert read_back == written
+
+    def test_csv_is_as_rfc_4180_has_it(self) -> None:
+        text = "".join(records_csv(AWKWARD[2:3]))
+        assert text == (
+            "time,filename,result,confidence,correction,model,image_sha256,id\r\n"
+            '2026-11-23T13:34:05.966Z,"a, ""b""; c.png","407 1\n29",0.9987,"407 1\n28",'
+            f"digits_int8@0123456789ab,{'5f' * 32},8de543bd-e742-11f1-af9f-d93bd6bbb36d\r\n"
+        )
+
+    def test_csv_of_no_records_is_its_header(self) -> None:
+        text = "".join(records_csv([]))
+        assert text == "time,filename,result,confidence,correction,model,image_sha256,id\r\n"
+
+    def test_ndjson_is_one_object_a_line(self) -> None:
+        text = "".join(records_ndjson(AWKWARD))
+        assert text.endswith("\n")
+        assert [json.loads(line) for line in text.removesuffix("\n").split("\n")] == [told(r) for r in AWKWARD]
+        assert "".join(records_ndjson([])) == ""
+
+
+# ── Problems ──────────────────────────────────────────────────────────────────────────────────────────────────
+class TestProblemJson:
+    @pytest.mark.parametrize(
+        "kind", [Problem, BadRequest, NotFound, MethodNotAllowed, TooLarge, NotAPicture, Unreadable]
+    )
+    def test_a_problem_is_told_as_rfc_9457_has_it(self, kind: type[Problem]) -> None:
+        problem = json.loads(problem_json(kind("Do it otherwise.")))
+        assert problem == {
+            "type": f"urn:digit-reader:{kind.slug}",
+            "title": kind.title,
+            "status": kind.status,
+            "detail": "Do it otherwise.",
+        }

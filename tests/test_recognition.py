@@ -1,0 +1,134 @@
+"""How often the whole way, from a picture's bytes to a digit, ends at the right one."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import http.client
+import json
+import re
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from function.classify import Classifier
+from function.decode import decode
+from function.ink import find_ink
+from function.locate import locate
+from function.prepare import prepare
+from tests.helpers import ROOT, Service, encode
+
+RecordProperty = Callable[[str, object], None]
+
+EXPECTED = ("digit", "auto")
+FLOORS = {"drawings": 0.97, "photos": 0.93}
+MNIST_FLOOR = 0.995
+AUTO_COSTS = 0.005
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What was read in the `file` of one digit, by expectation."""
+
+    file: str
+    label: str
+    results: dict[str, str]
+
+    def is_right(self, expect: str) -> bool:
+        return self.results[expect] == self.label
+
+
+@pytest.fixture(scope="module")
+def readings(pictures_dir: Path) -> list[Reading]:
+    with (pictures_dir / "labels.csv").open(newline="", encoding="utf-8") as labels:
+        rows = [row for row in csv.DictReader(labels) if re.fullmatch("[0-9]", row["label"])]
+    classifier = Classifier(ROOT / "model" / "digits_int8.tflite")
+    results = (read(pictures_dir / row["file"], classifier) for row in rows)
+    return [Reading(row["file"], row["label"], result) for row, result in zip(rows, results, strict=True)]
+
+
+def read(path: Path, classifier: Classifier) -> dict[str, str]:
+    """The digits that are read under each expectation."""
+    ink = find_ink(decode(path.read_bytes(), max_pixels=64_000_000).pixels)
+    results = {}
+    for expect in EXPECTED:
+        glyphs = [prepare(mark.ink) for line in locate(ink, expect) for mark in line]
+        results[expect] = "".join(map(str, classifier.classify(np.array(glyphs, np.uint8)).argmax(axis=1)))
+    return results
+
+
+def share_right(readings: Iterable[Reading], expect: str) -> float:
+    return float(np.mean([reading.is_right(expect) for reading in readings]))
+
+
+@pytest.mark.parametrize("kind", FLOORS)
+def test_pictures_people_made_of_one_digit_are_read(
+    kind: str, readings: list[Reading], record_property: RecordProperty
+) -> None:
+    chosen = [reading for reading in readings if reading.file.startswith(f"{kind}/")]
+
+    right = share_right(chosen, "digit")
+
+    record_property(kind, right)
+    print(f"{kind}: {right:.2%} of {len(chosen)} right")
+    for reading in chosen:
+        if not reading.is_right("digit"):
+            print(f"  {reading.file} is {reading.label}, read as {reading.results['digit']!r}")
+    assert len(chosen) >= 200
+    assert right >= FLOORS[kind]
+
+
+def test_not_knowing_that_there_is_one_digit_costs_little(
+    readings: list[Reading], record_property: RecordProperty
+) -> None:
+    digit, auto = share_right(readings, "digit"), share_right(readings, "auto")
+
+    record_property("digit", digit)
+    record_property("auto", auto)
+    print(f"expect=digit: {digit:.2%}, expect=auto: {auto:.2%} of {len(readings)} right")
+    for reading in readings:
+        if reading.is_right("digit") and not reading.is_right("auto"):
+            print(f"  {reading.file} is {reading.label}, read as {reading.results['auto']!r}")
+    assert auto >= digit - AUTO_COSTS
+
+
+def unpack(path: Path, header: int) -> bytes:
+    return gzip.decompress(path.read_bytes())[header:]
+
+
+def post_all(url: str, pictures: Iterable[np.ndarray[tuple[int, ...], np.dtype[np.uint8]]]) -> list[str]:
+    """Post each picture over one connection; give the results."""
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=30)
+    results = []
+    for picture in pictures:
+        connection.request("POST", "/?record=false", encode(Image.fromarray(picture)), {"Content-Type": "image/png"})
+        answer = connection.getresponse()
+        body = answer.read()
+        assert answer.status == http.client.OK, body
+        results.append(str(json.loads(body)["result"]))
+    connection.close()
+    return results
+
+
+def test_mnist_s_ten_thousand_test_digits_are_read_over_http(
+    service: Service, mnist_dir: Path, record_property: RecordProperty
+) -> None:
+    pictures = np.frombuffer(unpack(mnist_dir / "t10k-images-idx3-ubyte.gz", 16), np.uint8).reshape(-1, 28, 28)
+    labels = np.frombuffer(unpack(mnist_dir / "t10k-labels-idx1-ubyte.gz", 8), np.uint8)
+
+    with ThreadPoolExecutor(2) as threads:
+        halves = list(threads.map(lambda half: post_all(service.url, half), np.array_split(pictures, 2)))
+
+    results = [result for half in halves for result in half]
+    right = float(np.mean([result == str(label) for result, label in zip(results, labels, strict=True)]))
+    record_property("mnist", right)
+    print(f"MNIST over HTTP: {right:.2%} of {len(results)} right")
+    print(f"  {sum(len(result) != 1 for result in results)} were not read as one digit")
+    assert len(results) == 10_000
+    assert right >= MNIST_FLOOR

@@ -1,0 +1,385 @@
+"""What any store of records does, proved with every store that there is; and what SQLite's alone does."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import itertools
+import multiprocessing
+import os
+import sqlite3
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from multiprocessing.synchronize import Barrier
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from function.errors import BadRequest, Unavailable
+from function.records import Record, Records, every, from_cursor, new_id, open_records, to_cursor
+from function.records.sqlite import DAY
+
+OpenStore = Callable[[], Records]
+
+
+def open_sqlite(folder: Path) -> Records:
+    return open_records(f"sqlite:///{folder / 'records.db'}")
+
+
+STORES: list[Callable[[Path], Records]] = [open_sqlite]  # each opens the same store for the same folder, in any process
+
+
+@pytest.fixture(params=STORES, ids=lambda opener: opener.__name__.removeprefix("open_"))
+def opener(request: pytest.FixtureRequest) -> Callable[[Path], Records]:
+    found: Callable[[Path], Records] = request.param
+    return found
+
+
+@pytest.fixture
+def open_store(opener: Callable[[Path], Records], tmp_path: Path) -> OpenStore:
+    """Opens one and the same store anew, as another process would."""
+    return lambda: opener(tmp_path)
+
+
+@pytest.fixture
+def store(open_store: OpenStore) -> Records:
+    return open_store()
+
+
+def a_record(result: str = "9", *, filename: str = "9.png") -> Record:
+    return Record(new_id(), filename, result, 0.9987, "digits_int8@0123456789ab", "5f" * 32)
+
+
+def add(store: Records, count: int) -> list[Record]:
+    """Adds so many records; newest first, as they are read."""
+    added = [a_record(str(number)) for number in range(count)]
+    for record in added:
+        store.add(record, key="", answer="")
+    return added[::-1]
+
+
+# ── Any store ─────────────────────────────────────────────────────────────────────────────────────────────────
+class TestAnyStore:
+    @pytest.mark.parametrize(
+        "record",
+        [
+            a_record(),
+            a_record("", filename="unnamed"),
+            a_record("407 1\n2?", filename="zwölf 😀, \"9\"; drop table 'x'.png"),
+            dataclasses.replace(a_record(), confidence=0.0),
+            dataclasses.replace(a_record("1" * 500), filename="x" * 255),
+        ],
+        ids=["one digit", "nothing", "odd characters", "no confidence", "long"],
+    )
+    def test_a_record_comes_back_as_it_was_added(self, store: Records, record: Record) -> None:
+        assert store.add(record, key="", answer="the answer") == "the answer"
+        assert store.get(record.id) == record
+        assert store.page(10) == [record]
+
+    def test_a_new_store_is_empty_and_ready(self, store: Records) -> None:
+        store.check()
+        assert store.page(10) == []
+        assert list(every(store)) == []
+
+    def test_a_record_that_was_never_added_is_none(self, store: Records) -> None:
+        add(store, 1)
+        assert store.get(new_id()) is None
+        assert store.correct(new_id(), "7") is None
+        assert store.page(10, before=uuid.UUID(int=0)) == []
+
+    def test_records_are_listed_newest_first_in_whatever_order_they_came(self, store: Records) -> None:
+        records = [a_record(str(number)) for number in range(10)]
+        for record in sorted(records, key=lambda record: record.id.hex[::-1]):
+            store.add(record, key="", answer="")
+        assert store.page(10) == records[::-1]
+
+    @pytest.mark.parametrize("size", [1, 3, 7, 20, 21, 1000])
+    def test_pages_cover_every_record_exactly_once(self, store: Records, size: int) -> None:
+        added = add(store, 20)
+        seen = store.page(size)
+        while page := store.page(size, before=seen[-1].id):
+            assert len(page) <= size
+            seen += page
+        assert seen == added
+        assert list(every(store, page_size=size)) == added
+
+    def test_records_that_come_while_pages_are_read_do_not_disturb_them(self, store: Records) -> None:
+        added = add(store, 6)
+        first = store.page(3)
+        add(store, 5)
+        assert first + store.page(100, before=first[-1].id) == added
+
+    def test_a_correction_is_kept_beside_the_result(self, store: Records) -> None:
+        other, record = add(store, 2)
+        corrected = dataclasses.replace(record, correction="7")
+        assert store.correct(record.id, "7") == corrected
+        assert store.get(record.id) == corrected
+        assert store.page(10) == [other, corrected]
+
+    def test_the_last_correction_counts(self, store: Records) -> None:
+        (record,) = add(store, 1)
+        store.correct(record.id, "7")
+        store.correct(record.id, "")
+        found = store.get(record.id)
+        assert found is not None
+        assert (found.result, found.correction) == (record.result, "")
+
+    def test_what_was_added_is_there_when_the_store_is_opened_again(self, open_store: OpenStore) -> None:
+        added = add(open_store(), 3)
+        open_store().correct(added[0].id, "7")
+        assert open_store().page(10) == [dataclasses.replace(added[0], correction="7"), *added[1:]]
+
+
+class TestIdempotency:
+    def test_a_key_that_comes_again_gives_the_first_answer_and_keeps_nothing(self, open_store: OpenStore) -> None:
+        first, second = a_record("1"), a_record("2")
+        assert open_store().answered("a key") is None
+        assert open_store().add(first, key="a key", answer="one") == "one"
+        assert open_store().answered("a key") == "one"
+        assert open_store().add(second, key="a key", answer="two") == "one"
+        assert open_store().page(10) == [first]
+
+    def test_another_key_is_another_record(self, store: Records) -> None:
+        first, second = a_record("1"), a_record("2")
+        store.add(first, key="a key", answer="one")
+        assert store.add(second, key="A key", answer="two") == "two"
+        assert store.page(10) == [second, first]
+
+    def test_without_a_key_every_record_is_kept(self, store: Records) -> None:
+        records = [a_record(), a_record()]
+        for record in records:
+            assert store.add(record, key="", answer="the same") == "the same"
+        assert store.answered("") is None
+        assert store.page(10) == records[::-1]
+
+    def test_of_many_at_once_with_one_key_one_is_kept(self, open_store: OpenStore) -> None:
+        stores = [open_store() for _ in range(4)]
+        records = [a_record(str(number)) for number in range(8)]
+        together = threading.Barrier(8)
+
+        def add_one(number: int) -> str:
+            together.wait()
+            return stores[number // 2].add(records[number], key="a key", answer=records[number].result)
+
+        with ThreadPoolExecutor(8) as pool:
+            answers = set(pool.map(add_one, range(8)))
+        (kept,) = open_store().page(10)
+        assert answers == {kept.result}
+
+
+def add_in_a_process(opener: Callable[[Path], Records], folder: Path, together: Barrier, count: int) -> None:
+    store = opener(folder)
+    together.wait()
+    add(store, count)
+
+
+class TestTogether:
+    def test_threads_of_one_process_lose_nothing(self, store: Records) -> None:
+        with ThreadPoolExecutor(8) as pool:
+            added = [record for batch in pool.map(lambda _: add(store, 20), range(8)) for record in batch]
+        assert {record.id for record in every(store)} == {record.id for record in added}
+        assert len(added) == 160
+
+    def test_processes_that_begin_at_once_on_a_new_store_lose_nothing(
+        self, opener: Callable[[Path], Records], tmp_path: Path
+    ) -> None:
+        context = multiprocessing.get_context("spawn")
+        together = context.Barrier(4)
+        processes = [context.Process(target=add_in_a_process, args=(opener, tmp_path, together, 50)) for _ in range(4)]
+        for process in processes:
+            process.start()
+        for process in processes:
+            process.join(timeout=60)
+        assert [process.exitcode for process in processes] == [0] * 4
+        records = list(every(opener(tmp_path)))
+        assert len({record.id for record in records}) == len(records) == 200
+
+
+# ── SQLite ────────────────────────────────────────────────────────────────────────────────────────────────────
+def everything(store: Records) -> list[Callable[[], object]]:
+    return [
+        lambda: store.add(a_record(), key="", answer=""),
+        lambda: store.add(a_record(), key="a key", answer=""),
+        lambda: store.answered("a key"),
+        lambda: store.page(10),
+        lambda: store.get(new_id()),
+        lambda: store.correct(new_id(), "7"),
+        store.check,
+    ]
+
+
+class TestSqlite:
+    def test_a_file_that_cannot_be_used_is_unavailable(self, tmp_path: Path) -> None:
+        (tmp_path / "garbage").write_bytes(b"no database " * 1000)
+        for path in (tmp_path / "missing" / "records.db", tmp_path, tmp_path / "garbage"):
+            for call in everything(open_records(f"sqlite:///{path}")):
+                with pytest.raises(Unavailable, match="The records file cannot be used"):
+                    call()
+
+    @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anything")
+    def test_a_file_that_may_only_be_read_is_unavailable(self, tmp_path: Path) -> None:
+        add(open_sqlite(tmp_path), 1)
+        for path in (*tmp_path.iterdir(), tmp_path):
+            path.chmod(path.stat().st_mode & ~0o222)
+        with pytest.raises(Unavailable):
+            open_sqlite(tmp_path).check()
+
+    def test_a_full_disk_is_unavailable_and_keeps_what_there_is(self, tmp_path: Path) -> None:
+        store = open_sqlite(tmp_path)
+        added = add(store, 1)
+        connection = store._connection  # type: ignore[attr-defined]
+        connection.execute(f"pragma max_page_count = {connection.execute('pragma page_count').fetchone()[0]}")
+        large = dataclasses.replace(a_record(), filename="x" * 100_000)
+        with pytest.raises(Unavailable, match="full"):
+            store.add(large, key="a key", answer="never given")
+        assert store.answered("a key") is None
+        assert open_sqlite(tmp_path).page(10) == added
+
+    def test_a_store_that_was_down_is_used_once_it_is_there(self, tmp_path: Path) -> None:
+        store = open_sqlite(tmp_path / "later")
+        with pytest.raises(Unavailable):
+            store.check()
+        (tmp_path / "later").mkdir()
+        store.check()
+        assert add(store, 1) == store.page(10)
+
+    def test_while_another_writes_for_long_nothing_can_be_added_but_all_be_read(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        added = add(open_sqlite(tmp_path), 3)
+        monkeypatch.setattr("function.records.sqlite.BUSY", 0.05)
+        store = open_sqlite(tmp_path)
+        with contextlib.closing(sqlite3.connect(tmp_path / "records.db")) as other:
+            other.execute("begin immediate")
+            with pytest.raises(Unavailable, match="locked"):
+                store.add(a_record(), key="", answer="")
+            with pytest.raises(Unavailable):
+                store.check()
+            assert store.page(10) == added
+        store.check()
+
+    def test_a_key_is_forgotten_after_a_day(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        store, now = open_sqlite(tmp_path), time.time()
+        first, second = a_record("1"), a_record("2")
+        store.add(first, key="a key", answer="one")
+        monkeypatch.setattr("function.records.sqlite.time.time", lambda: now + DAY - 60)
+        assert store.answered("a key") == "one"
+        monkeypatch.setattr("function.records.sqlite.time.time", lambda: now + DAY + 60)
+        assert store.answered("a key") is None
+        assert store.add(second, key="a key", answer="two") == "two"
+        assert store.page(10) == [second, first]
+
+    def test_the_table_answers_the_same_query_as_cassandras(self, tmp_path: Path) -> None:
+        record = add(open_sqlite(tmp_path), 1)[0]
+        with contextlib.closing(sqlite3.connect(tmp_path / "records.db")) as db:
+            rows = db.execute("select time, filename, result from predictrecord").fetchall()
+        assert rows == [(record.time, record.filename, record.result)]
+
+
+# ── Which store, ids and cursors ──────────────────────────────────────────────────────────────────────────────
+class TestOpenRecords:
+    def test_three_slashes_are_a_path_from_here_and_four_from_the_root(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        open_records("sqlite:///here.db").check()
+        open_records(f"sqlite:///{tmp_path}/there.db").check()
+        assert (tmp_path / "here.db").exists()
+        assert (tmp_path / "there.db").exists()
+
+    def test_nothing_is_opened_before_its_first_use(self, tmp_path: Path) -> None:
+        open_sqlite(tmp_path)
+        assert list(tmp_path.iterdir()) == []
+
+    @pytest.mark.parametrize(
+        "url", ["", "records.db", "sqlite", "sqlite:", "sqlite:records.db", "sqlite://", "sqlite:///", "SQLITE:///a.db"]
+    )
+    def test_what_names_no_store_is_refused_with_an_example(self, url: str) -> None:
+        with pytest.raises(ValueError, match=r"RECORDS_URL must be like sqlite:///records\.db"):
+            open_records(url)
+
+    def test_a_refusal_tells_no_password(self) -> None:
+        with pytest.raises(ValueError, match="RECORDS_URL") as refusal:
+            open_records("postgres://me:secret@host/records")
+        assert "secret" not in str(refusal.value)
+
+
+def id_at(ticks: int, node: int = 0) -> uuid.UUID:
+    """The time UUID of that many tenths of a microsecond since 1582."""
+    return uuid.UUID(fields=(ticks & 0xFFFFFFFF, ticks >> 32 & 0xFFFF, ticks >> 48 | 0x1000, 0x80, 0, node))
+
+
+class TestIds:
+    def test_each_is_later_than_the_one_before(self) -> None:
+        times = [new_id().time for _ in range(10_000)]
+        assert all(before < after for before, after in itertools.pairwise(times))
+
+    def test_threads_never_make_the_same(self) -> None:
+        with ThreadPoolExecutor(8) as pool:
+            made = [one for batch in pool.map(lambda _: [new_id() for _ in range(2000)], range(8)) for one in batch]
+        assert len(set(made)) == 16_000
+
+    def test_it_is_a_time_uuid_that_tells_nothing_of_the_machine(self) -> None:
+        made = new_id()
+        assert (made.version, made.variant) == (1, uuid.RFC_4122)
+        assert made.node >> 40 & 1  # the multicast bit: RFC 9562, 6.10
+        assert made.node != uuid.getnode()
+
+    def test_a_records_time_is_when_its_id_was_made(self) -> None:
+        before = datetime.now(UTC)
+        record = a_record()
+        after = datetime.now(UTC)
+        told = datetime.fromisoformat(record.time)
+        assert before.replace(microsecond=before.microsecond // 1000 * 1000) <= told <= after
+
+    @pytest.mark.parametrize(
+        ("ticks", "told"),
+        [
+            (122_192_928_000_000_000, "1970-01-01T00:00:00.000Z"),
+            (122_192_928_000_000_000 + 9_999, "1970-01-01T00:00:00.000Z"),
+            (122_192_928_000_000_000 + 10_000, "1970-01-01T00:00:00.001Z"),
+            (122_192_928_000_000_000 + 17_954_037_591_230_000, "2026-11-23T03:15:59.123Z"),
+        ],
+    )
+    def test_its_time_is_told_to_the_millisecond_in_utc(self, ticks: int, told: str) -> None:
+        assert dataclasses.replace(a_record(), id=id_at(ticks)).time == told
+
+
+TIME_UUID = "8de543bd-e742-11f1-af9f-d93bd6bbb36d"
+
+
+class TestCursors:
+    @given(st.integers(0, (1 << 60) - 1), st.integers(0, (1 << 48) - 1))
+    def test_a_cursor_leads_back_to_its_record(self, ticks: int, node: int) -> None:
+        made = id_at(ticks, node)
+        cursor = to_cursor(made)
+        assert from_cursor(cursor) == made
+        assert cursor.replace("-", "").replace("_", "").isalnum()
+
+    @pytest.mark.parametrize(
+        "cursor",
+        [
+            "",
+            "x",
+            "not a cursor",
+            "A" * 21,
+            "A" * 23,
+            "A" * 1000,
+            "ü" * 22,
+            "A" * 20 + "==",
+            "A" * 10 + "\n" + "A" * 11,
+            "+" * 22,
+            TIME_UUID,
+            to_cursor(uuid.UUID(TIME_UUID)) + "A",
+            to_cursor(uuid.UUID(TIME_UUID.replace("-11", "-41"))),
+        ],
+    )
+    def test_a_cursor_that_was_never_given_is_a_broken_request(self, cursor: str) -> None:
+        with pytest.raises(BadRequest, match="cursor"):
+            from_cursor(cursor)
