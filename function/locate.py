@@ -17,6 +17,7 @@ Box = tuple[int, int, int, int]
 
 LEVEL = 77  # of 255: ink that is surely ink; what is fainter belongs to a mark only beside it
 EDGE = 2  # pixels beside sure ink
+GLYPH_SIZED = 32  # pixels a side: so small a picture is one digit, as MNIST's are, even if its strokes are broken
 OFF_CENTRE = 0.5  # of the picture: so far from its centre, what is there was meant e² times less likely
 AT_BORDER = 0.3  # times for each side of the picture that is touched: fingers, bindings and tables reach in there
 NEAR = 0.3  # of a digit's longer side: pieces so near may belong to it
@@ -61,7 +62,7 @@ def locate(ink: Ink, expect: str = "auto") -> list[list[Mark]]:
     pieces = find_pieces(ink)
     if pieces is None:
         return []
-    if expect == "digit":
+    if expect == "digit" or (expect == "auto" and max(ink.shape) <= GLYPH_SIZED):
         return [[cut(ink, pieces, with_companions(pieces))]]
     lines = in_lines([cut(ink, pieces, group) for group in digit_groups(pieces)])
     return lines if expect == "auto" else [max(lines, key=lambda line: sum(int(mark.ink.sum()) for mark in line))]

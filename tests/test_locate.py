@@ -276,3 +276,11 @@ def test_a_picture_of_nothing_but_specks_is_read_all_the_same(expect: str) -> No
     assert marks
     assert all(mark.ink.any() for mark in marks)
     assert all(mark.ink.shape == (mark.box[3] - mark.box[1], mark.box[2] - mark.box[0]) for mark in marks)
+
+
+def test_a_picture_of_the_size_of_a_glyph_is_one_digit_even_if_broken() -> None:
+    ink = canvas(28, 28)
+    stroke(ink, (11, 6), (10, 20), nib=3)
+    stroke(ink, (17, 6), (18, 20), nib=3)
+
+    assert only(locate(ink, "auto")).ink.sum() == ink.sum()
