@@ -27,7 +27,7 @@ KINDS = {
     "GIF": (rb"GIF8[79]a", "PIL.GifImagePlugin"),
     "WEBP": (rb"RIFF.{4}WEBP", "PIL.WebPImagePlugin"),
     "AVIF": (rb".{4}ftyp(?:avi[fs]|mi[fa]1.{0,64}?avif)", "PIL.AvifImagePlugin"),
-    "HEIF": (rb".{4}ftyp(?:he[iv][cmsx]|m[is]f1)", "pi_heif"),
+    "HEIF": (rb".{4}ftyp(?:he[iv][cmsx]|m[is]f1)", "pillow_heif"),
     "TIFF": (rb"II[*+]\0|MM\0[*+]", "PIL.TiffImagePlugin"),
     "BMP": (rb"BM.{4}\0{4}", "PIL.BmpImagePlugin"),
     "PPM": (rb"P[1-6]\s", "PIL.PpmImagePlugin"),

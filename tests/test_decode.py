@@ -398,3 +398,15 @@ class TestBroken:
     def test_what_is_no_picture_is_told_what_would_be_one(self, data: bytes) -> None:
         with pytest.raises(NotAPicture, match="send PNG, JPEG, GIF, WebP, AVIF, HEIC, TIFF, BMP and PNM"):
             decoded(data)
+
+
+def test_a_damaged_heic_does_not_end_the_process() -> None:
+    """These four bytes ended it with a segmentation fault in pi-heif 1.4.0, hence a process of its own."""
+    damaged = bytearray(LYING_4)
+    for place, byte in ((37, 9), (149, 145), (176, 240), (1013, 242)):
+        damaged[place] = byte
+    program = "import sys; from function.decode import decode; decode(sys.stdin.buffer.read(), max_pixels=10**6)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], input=bytes(damaged), cwd=ROOT, capture_output=True, check=False
+    )
+    assert done.returncode in (0, 1), done.stderr  # read after all, or refused by an exception
