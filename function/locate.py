@@ -17,9 +17,10 @@ Box = tuple[int, int, int, int]
 
 LEVEL = 77  # of 255: ink that is surely ink; what is fainter belongs to a mark only beside it
 EDGE = 2  # pixels beside sure ink
-GLYPH_SIZED = 32  # pixels a side: so small a picture is one digit, as MNIST's are, even if its strokes are broken
+GLYPH_SIZED = 32  # pixels a side: so small a picture is one digit, as MNIST's are, however broken its strokes
 OFF_CENTRE = 0.5  # of the picture: so far from its centre, what is there was meant e² times less likely
 AT_BORDER = 0.3  # times for each side of the picture that is touched: fingers, bindings and tables reach in there
+CORNER = 2  # sides of the picture: what touches more is a frame
 NEAR = 0.3  # of a digit's longer side: pieces so near may belong to it
 SPECK = 0.01  # of the main piece: less is dirt
 TALL = 0.5  # of the main piece's height: what is as tall as that is a digit of its own …
@@ -60,7 +61,9 @@ def locate(ink: Ink, expect: str = "auto") -> list[list[Mark]]:
     pieces = find_pieces(ink)
     if pieces is None:
         return []
-    if expect == "digit" or (expect == "auto" and max(ink.shape) <= GLYPH_SIZED):
+    if max(ink.shape) <= GLYPH_SIZED and expect != "number":
+        return [[cut(ink, pieces, all_but_specks(pieces))]]
+    if expect == "digit":
         return [[cut(ink, pieces, with_companions(pieces))]]
     lines = in_lines([cut(ink, pieces, group) for group in digit_groups(pieces)])
     return lines if expect == "auto" else [max(lines, key=lambda line: sum(int(mark.ink.sum()) for mark in line))]
@@ -86,6 +89,13 @@ def heaviest(labels: Ints, boxes: Ints, weights: Floats) -> tuple[Ints, Ints, Fl
     new_label = np.zeros(len(weights) + 1, np.intp)
     new_label[kept + 1] = np.arange(1, len(kept) + 1)
     return new_label[labels], boxes[kept], weights[kept]
+
+
+def all_but_specks(pieces: Pieces) -> Mask:
+    """(n,): everything but dirt and frames."""
+    chosen = (pieces.borders <= CORNER) & (pieces.weights >= SPECK * pieces.weights[pieces.main])
+    chosen[pieces.main] = True
+    return np.asarray(chosen)
 
 
 def with_companions(pieces: Pieces) -> Mask:

@@ -278,9 +278,21 @@ def test_a_picture_of_nothing_but_specks_is_read_all_the_same(expect: str) -> No
     assert all(mark.ink.shape == (mark.box[3] - mark.box[1], mark.box[2] - mark.box[0]) for mark in marks)
 
 
-def test_a_picture_of_the_size_of_a_glyph_is_one_digit_even_if_broken() -> None:
+def test_a_picture_of_the_size_of_a_glyph_is_one_digit_however_broken() -> None:
     ink = canvas(28, 28)
-    stroke(ink, (11, 6), (10, 20), nib=3)
-    stroke(ink, (17, 6), (18, 20), nib=3)
+    stroke(ink, (8, 6), (7, 20), nib=3)
+    stroke(ink, (19, 6), (20, 20), nib=3)
 
     assert only(locate(ink, "auto")).ink.sum() == ink.sum()
+
+
+def test_a_frame_around_a_picture_of_the_size_of_a_glyph_is_left_out() -> None:
+    ink = canvas(28, 28)
+    ink[[0, -1], :] = 255
+    ink[:, [0, -1]] = 255
+    stroke(ink, (10, 6), (14, 21), nib=4)
+
+    left, top, right, bottom = only(locate(ink, "auto")).box
+
+    assert min(left, top) > 0
+    assert max(right, bottom) < 28

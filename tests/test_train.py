@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import gzip
 import hashlib
 import json
 import os
 import subprocess
 import sys
+import threading
 from dataclasses import dataclass
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -111,6 +114,20 @@ class TestTraining:
         done = run("train.py", "--limit", "500", MNIST_DIR=str(tmp_path))
         assert done.returncode != 0
         assert "SHA-256 differs" in done.stderr
+
+    def test_what_is_not_here_is_downloaded_and_checked(self, mnist_dir: Path, tmp_path: Path) -> None:
+        program = (
+            "import sys, train\nfor _ in range(2): print(train.read_idx('t10k-labels-idx1-ubyte', sys.argv[1]).shape)"
+        )
+        handler = functools.partial(SimpleHTTPRequestHandler, directory=mnist_dir)
+        with ThreadingHTTPServer(("127.0.0.1", 0), handler) as mirror:
+            threading.Thread(target=mirror.serve_forever, daemon=True).start()
+            command = [sys.executable, "-c", program, f"http://127.0.0.1:{mirror.server_port}/"]
+            environment = {**os.environ, "MNIST_DIR": str(tmp_path / "data")}
+            done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+            mirror.shutdown()
+        assert done.stdout.count("downloading") == 1, done.stderr
+        assert done.stdout.count("(10000,)") == 2
 
 
 class TestConversion:
