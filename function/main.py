@@ -11,13 +11,23 @@ import logging
 import re
 import uuid
 from collections.abc import Callable, Iterator
+from itertools import chain
 
 import functions_framework
 import numpy as np
-from flask import Request, Response, stream_with_context
+from flask import Request, Response
 from flask import request as current_request
 
-from .answer import answer_json, as_reading, problem_json, record_json, records_csv, records_json, records_ndjson
+from .answer import (
+    Reading,
+    answer_json,
+    as_reading,
+    problem_json,
+    record_json,
+    records_csv,
+    records_json,
+    records_ndjson,
+)
 from .classify import Classifier
 from .decode import decode
 from .errors import BadRequest, MethodNotAllowed, NotFound, Problem
@@ -28,7 +38,7 @@ from .prepare import prepare
 from .records import Record, every, from_cursor, new_id, open_records, to_cursor
 from .settings import PACKAGE, read_settings
 from .timing import Timing
-from .upload import drop_rest, read_body, read_upload
+from .upload import Upload, drop_rest, read_body, read_upload
 
 CORRECTION = re.compile(r"[0-9? \n]{0,200}")
 KEY = re.compile(r"[!-~]{0,128}")
@@ -57,29 +67,15 @@ def recognise(request: Request) -> Response:
 
 
 # ── The way of a picture ──────────────────────────────────────────────────────────────────────────────────────
-def read_picture(request: Request) -> Response:
+def answer_picture(request: Request) -> Response:
     """POST /: read the digits in the posted picture, record the answer, and give it."""
     key, expect = idempotency_key(request), expectation(request)
     if key and (known := records.answered(key)):
         return picture_response(request, known)
-
     timing = Timing()
-    upload = read_upload(
-        read_body(request.stream, declared=request.content_length, limit=settings.max_upload_bytes),
-        content_type=request.headers.get("Content-Type", ""),
-        disposition=request.headers.get("Content-Disposition", ""),
-        filename=request.args.get("filename", ""),
-        limit=settings.max_upload_bytes,
-    )
+    upload = receive(request)
     timing.done("upload")
-    picture = decode(upload.data, max_pixels=settings.max_pixels)
-    timing.done("decode")
-    lines = locate(find_ink(picture.pixels), expect)
-    timing.done("locate")
-    glyphs = [prepare(mark.ink) for line in lines for mark in line]
-    probabilities = classifier.classify(np.array(glyphs, np.uint8))
-    reading = as_reading(lines, glyphs, probabilities, picture.scale)
-    timing.done("classify")
+    reading = read_digits(upload.data, expect, timing)
     record = Record(
         id=new_id(),
         filename=upload.filename,
@@ -89,11 +85,31 @@ def read_picture(request: Request) -> Response:
         image_sha256=hashlib.sha256(upload.data).hexdigest(),
     )
     if request.args.get("record") == "false":
-        answer = answer_json(record, reading, recorded="no")
-    else:
-        answer = records.add(record, key=key, answer=answer_json(record, reading, recorded="stored"))
-        timing.done("record")
+        return picture_response(request, answer_json(record, reading, recorded="no"), timing)
+    answer = records.add(record, key=key, answer=answer_json(record, reading, recorded="stored"))
+    timing.done("record")
     return picture_response(request, answer, timing)
+
+
+def receive(request: Request) -> Upload:
+    return read_upload(
+        read_body(request.stream, declared=request.content_length, limit=settings.max_upload_bytes),
+        content_type=request.headers.get("Content-Type", ""),
+        disposition=request.headers.get("Content-Disposition", ""),
+        filename=request.args.get("filename", ""),
+        limit=settings.max_upload_bytes,
+    )
+
+
+def read_digits(data: bytes, expect: str, timing: Timing) -> Reading:
+    picture = decode(data, max_pixels=settings.max_pixels)
+    timing.done("decode")
+    lines = locate(find_ink(picture.pixels), expect)
+    timing.done("locate")
+    glyphs = [prepare(mark.ink) for line in lines for mark in line]
+    probabilities = classifier.classify(np.array(glyphs, np.uint8))
+    timing.done("classify")
+    return as_reading(lines, glyphs, probabilities, picture.scale)
 
 
 def idempotency_key(request: Request) -> str:
@@ -146,12 +162,7 @@ def page_size(request: Request) -> int:
 def streamed(lines: Iterator[str], kind: str) -> Response:
     """The first line is made before the answer begins, so that a store that is down is a 503 and no broken file."""
     first = next(lines, "")
-    return Response(stream_with_context(after(first, lines)), mimetype=kind)
-
-
-def after(first: str, rest: Iterator[str]) -> Iterator[str]:
-    yield first
-    yield from rest
+    return Response(chain([first], lines), mimetype=kind)
 
 
 def get_record(_: Request, record_id: str) -> Response:
@@ -201,7 +212,7 @@ def get_page(_: Request, name: str = "") -> Response:
 Handler = Callable[..., Response]
 UUID = r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
 ROUTES: tuple[tuple[str, dict[str, Handler]], ...] = (
-    (r"/", {"GET": get_page, "POST": read_picture}),
+    (r"/", {"GET": get_page, "POST": answer_picture}),
     (r"/records", {"GET": list_records}),
     (rf"/records/{UUID}", {"GET": get_record}),
     (rf"/records/{UUID}/correction", {"PUT": correct_record}),
