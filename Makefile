@@ -27,10 +27,10 @@ test: $(VENV)/testing lint  ## install all that the tests need and run them; say
 lint: $(VENV)/testing  ## ruff, mypy strict
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
-train: $(VENV)/testing  ## train model/digits.keras on MNIST (downloaded to data/, or from MNIST_DIR)
+train: $(VENV)/training  ## train model/digits.keras on MNIST (downloaded to data/, or from MNIST_DIR)
 	@$(BIN)/python train.py
 
-convert: $(VENV)/testing  ## make and check model/digits_int8.tflite from model/digits.keras
+convert: $(VENV)/training  ## make and check model/digits_int8.tflite from model/digits.keras
 	@$(BIN)/python convert_tflite.py
 
 $(VENV)/bin/python:
@@ -41,6 +41,10 @@ $(VENV)/serving: function/requirements.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
-$(VENV)/testing: requirements-test.txt requirements-train.txt $(VENV)/serving
+$(VENV)/training: requirements-train.txt $(VENV)/serving
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+$(VENV)/testing: requirements-test.txt $(VENV)/training
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@

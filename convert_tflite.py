@@ -99,7 +99,8 @@ def calibration_error(probabilities: Floats, labels: Bytes, bins: int = 15) -> f
 
 def draw_errors(glyphs: Bytes, labels: Bytes, answers: npt.NDArray[np.intp], target: Path) -> None:
     wrong = np.flatnonzero(answers != labels)
-    figure, axes = plt.subplots(-(-max(1, len(wrong)) // 10), 10, figsize=(10, 1.3 * -(-max(1, len(wrong)) // 10)))
+    rows = max(1, -(-len(wrong) // 10))
+    figure, axes = plt.subplots(rows, 10, figsize=(10, 1.3 * rows))
     for axis in axes.flat:
         axis.axis("off")
     for axis, index in zip(axes.flat, wrong, strict=False):

@@ -72,7 +72,7 @@ function select(marks, index) {
 /** @param {Mark | undefined} mark */
 function drawSeen(mark) {
   part('seen').hidden = !mark;
-  if (mark) Object.assign(part('seen'), { src: mark.seen, alt: `The ${nameOf(mark)} as the model saw it, 28 by 28 pixels` });
+  if (mark) Object.assign(part('seen'), { src: mark.seen, alt: texts.seen(nameOf(mark)) });
   else part('seen').removeAttribute('src');
 }
 

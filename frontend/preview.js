@@ -14,7 +14,6 @@ image.addEventListener('error', () => setShown(false));
 /** Shows the picture, or says kindly that this browser cannot (HEIC and TIFF in most). @param {File} picture */
 export function show(picture) {
   URL.revokeObjectURL(image.src);
-  clearBoxes();
   part('invitation').hidden = true;
   part('unshown').textContent = texts.unshown(picture.name);
   image.alt = picture.name;
@@ -37,8 +36,6 @@ export function drawBoxes(list) {
 export function markBox(index) {
   [...boxes.children].forEach((box, i) => box.classList.toggle('current', i === index));
 }
-
-export const clearBoxes = () => boxes.replaceChildren();
 
 function drawBox([x, y, width, height]) {
   const rectangle = (name) => svg('rect', { class: name, x, y, width, height, rx: 1 });

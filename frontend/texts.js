@@ -57,6 +57,9 @@ export const caption = (picture, others) =>
 /** @param {string} digit @param {number} place from 1 */
 export const markLabel = (digit, place) => `${digit}, mark ${place}`;
 
+/** @param {string} digit */
+export const seen = (digit) => `The ${digit} as the model saw it, 28 by 28 pixels`;
+
 /** @param {number} confidence */
 export const sure = (confidence) => `${percent(confidence)} sure`;
 

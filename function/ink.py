@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageFilter
@@ -38,7 +40,7 @@ def find_ink(pixels: Pixels) -> Ink:
 def drawn_ink(pixels: Pixels, ground: Floats) -> Ink:
     """Ink on a ground of one colour, (3,)."""
     difference = pixels - ground
-    ink = along(difference, find_pen(difference))
+    ink = np.maximum(difference @ find_pen(difference), 0)
     full = float(ink.max())
     return scale(ink, full) if full >= LEAST_DRAWN else np.zeros(ink.shape, np.uint8)
 
@@ -46,9 +48,9 @@ def drawn_ink(pixels: Pixels, ground: Floats) -> Ink:
 def photographed_ink(pixels: Pixels) -> Ink:
     """Ink on paper under uneven light, perhaps ruled or squared."""
     difference = pixels - shaded_ground(pixels)
-    pen = find_pen(difference)
-    noise = 1.48 * float(np.median(np.abs(difference @ pen)))  # most pixels are paper: their median absolute deviation
-    ink = erase_shading(along(difference, pen))
+    along_pen = difference @ find_pen(difference)
+    noise = 1.48 * float(np.median(np.abs(along_pen)))  # most pixels are paper: their median absolute deviation
+    ink = erase_shading(np.maximum(along_pen, 0))
     stands_out = inner(average(ink)) > max(LEAST_CONTRAST, NOISE_SIGMAS * noise)  # grain does not, averaged
     if not stands_out.any():
         return np.zeros(ink.shape, np.uint8)
@@ -79,27 +81,21 @@ def has_two_colours(grey: npt.NDArray[np.uint8], near: npt.NDArray[np.float64], 
 
 def shaded_ground(pixels: Pixels) -> Floats:
     """(h, w, 3): the paper under the ink, as the median of wide surroundings."""
-    height, width, _ = pixels.shape
     small = resize(pixels, GROUND_SIDE)
     reach = int(max(small.shape) * GROUND_WINDOW) // 2
-    padded = Image.fromarray(np.pad(small, ((reach, reach), (reach, reach), (0, 0)), mode="edge"))
-    smooth = padded.filter(ImageFilter.MedianFilter(2 * reach + 1)).filter(ImageFilter.GaussianBlur(1))
-    paper = smooth.crop((reach, reach, reach + small.shape[1], reach + small.shape[0]))
-    return np.asarray(paper.resize((width, height), Image.Resampling.BICUBIC), np.float32)
+    filters = ImageFilter.MedianFilter(2 * reach + 1), ImageFilter.GaussianBlur(1)
+    return enlarge(filtered(small, reach, *filters), pixels)
 
 
 def find_pen(difference: Floats) -> Floats:
     """(3,): the unit vector in colour space along which what stands out most differs from the paper."""
     strength = np.abs(difference).max(axis=2)
-    seen = np.sort(inner(strength), axis=None)
-    strong = strength >= max(1.0, seen[int(0.985 * len(seen))], seen[-min(20, len(seen))] / 2)
+    seen = inner(strength).ravel()
+    most, top = int(0.985 * len(seen)), len(seen) - min(20, len(seen))
+    ranked = np.partition(seen, (most, top))
+    strong = strength >= max(1.0, ranked[most], ranked[top] / 2)
     pen = difference[strong].mean(axis=0) if strong.any() else np.ones(3)
     return np.asarray(pen / max(1e-6, float(np.linalg.norm(pen))), np.float32)
-
-
-def along(difference: Floats, pen: Floats) -> Floats:
-    """(h, w): how far each pixel lies from the paper in the pen's direction."""
-    return np.maximum(difference @ pen, 0)
 
 
 def scale(ink: Floats, full: float) -> Ink:
@@ -109,15 +105,11 @@ def scale(ink: Floats, full: float) -> Ink:
 
 def erase_shading(ink: Floats) -> Floats:
     """Take off what is wider than any stroke, such as a shadow: a white top-hat (Serra, 1982)."""
-    height, width = ink.shape
     small = resize(np.minimum(ink, 255).astype(np.uint8), 2 * GROUND_SIDE)
     reach = int(max(small.shape) * SHADE_WINDOW) // 2
-    wide = Image.fromarray(np.pad(small, 2 * reach, mode="edge"))
-    wide = wide.filter(ImageFilter.MinFilter(2 * reach + 1)).filter(ImageFilter.MaxFilter(2 * reach + 1))
-    wide = wide.filter(ImageFilter.GaussianBlur(reach / 4))
-    wide = wide.crop((2 * reach, 2 * reach, 2 * reach + small.shape[1], 2 * reach + small.shape[0]))
-    shade = np.asarray(wide.resize((width, height), Image.Resampling.BICUBIC), np.float32)
-    return np.maximum(ink - shade, 0)
+    opening = ImageFilter.MinFilter(2 * reach + 1), ImageFilter.MaxFilter(2 * reach + 1)
+    shade = filtered(small, 2 * reach, *opening, ImageFilter.GaussianBlur(reach / 4))
+    return np.maximum(ink - enlarge(shade, ink), 0)
 
 
 def resize(values: npt.NDArray[np.uint8], side: int) -> npt.NDArray[np.uint8]:
@@ -125,6 +117,21 @@ def resize(values: npt.NDArray[np.uint8], side: int) -> npt.NDArray[np.uint8]:
     image = Image.fromarray(values)
     image.thumbnail((side, side), Image.Resampling.BOX)
     return np.asarray(image)
+
+
+def filtered(values: npt.NDArray[np.uint8], reach: int, *filters: ImageFilter.Filter) -> npt.NDArray[np.uint8]:
+    """As if the picture went on beyond its edges, for `reach` pixels, as it is there."""
+    height, width = values.shape[:2]
+    image = Image.fromarray(np.pad(values, [(reach, reach), (reach, reach), (0, 0)][: values.ndim], mode="edge"))
+    for each in filters:
+        image = image.filter(each)
+    return np.asarray(image.crop((reach, reach, reach + width, reach + height)))
+
+
+def enlarge(values: npt.NDArray[np.uint8], like: npt.NDArray[Any]) -> Floats:
+    """To the height and width of `like`, smoothly."""
+    height, width = like.shape[:2]
+    return np.asarray(Image.fromarray(values).resize((width, height), Image.Resampling.BICUBIC), np.float32)
 
 
 def average(values: Floats) -> Floats:

@@ -62,7 +62,7 @@ def locate(ink: Ink, expect: str = "auto") -> list[list[Mark]]:
     if pieces is None:
         return []
     if max(ink.shape) <= GLYPH_SIZED and expect != "number":
-        return [[cut(ink, pieces, all_but_specks(pieces))]]
+        return [[cut(ink, pieces, with_main(pieces, pieces.borders <= CORNER))]]
     if expect == "digit":
         return [[cut(ink, pieces, with_companions(pieces))]]
     lines = in_lines([cut(ink, pieces, group) for group in digit_groups(pieces)])
@@ -91,9 +91,9 @@ def heaviest(labels: Ints, boxes: Ints, weights: Floats) -> tuple[Ints, Ints, Fl
     return new_label[labels], boxes[kept], weights[kept]
 
 
-def all_but_specks(pieces: Pieces) -> Mask:
-    """(n,): everything but dirt and frames."""
-    chosen = (pieces.borders <= CORNER) & (pieces.weights >= SPECK * pieces.weights[pieces.main])
+def with_main(pieces: Pieces, others: Mask) -> Mask:
+    """(n,): the main piece, and those of the others that are no dirt."""
+    chosen = others & (pieces.weights >= SPECK * pieces.weights[pieces.main])
     chosen[pieces.main] = True
     return np.asarray(chosen)
 
@@ -102,9 +102,7 @@ def with_companions(pieces: Pieces) -> Mask:
     """(n,): the main piece and what lies near it, such as the bar of a 5."""
     main = pieces.boxes[pieces.main]
     near = gaps(pieces.boxes, main).max(axis=1) <= NEAR * pieces.sizes[pieces.main].max()
-    chosen = near & (pieces.borders <= 1) & (pieces.weights >= SPECK * pieces.weights[pieces.main])
-    chosen[pieces.main] = True
-    return np.asarray(chosen)
+    return with_main(pieces, near & (pieces.borders <= 1))
 
 
 def gaps(boxes: Ints, other: Ints) -> Ints:
@@ -118,7 +116,7 @@ def digit_groups(pieces: Pieces) -> list[Mask]:
     inside = pieces.borders == 0
     tall = inside & (heights >= TALL * heights[main]) & (weights >= HEAVY * weights[main])
     tall[main] = True
-    real = tall | (inside & (weights >= SPECK * weights[main]))
+    real = with_main(pieces, inside)
     across, down = np.moveaxis(gaps(pieces.boxes[:, np.newaxis], pieces.boxes), -1, 0)
     narrower = np.minimum.outer(pieces.sizes[:, 0], pieces.sizes[:, 0])
     shorter = np.minimum.outer(heights, heights)

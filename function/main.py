@@ -43,6 +43,7 @@ from .upload import Upload, drop_rest, read_body, read_upload
 CORRECTION = re.compile(r"[0-9? \n]{0,200}")
 KEY = re.compile(r"[!-~]{0,128}")
 LONGEST_PAGE = 1000
+NOWHERE = "POST a picture to /, or see /openapi.json for all that can be asked."
 
 settings = read_settings()
 classifier = Classifier(settings.model_path)  # before the fork: every worker has it, and none waits for it
@@ -205,7 +206,7 @@ def get_openapi(_: Request) -> Response:
 def get_page(_: Request, name: str = "") -> Response:
     """The page's files, where nothing else serves them."""
     if settings.frontend_dir is None:
-        raise NotFound("POST a picture to /, or see /openapi.json for all that can be asked.")
+        raise NotFound(NOWHERE)
     return page_file(settings.frontend_dir, name or "index.html")
 
 
@@ -227,7 +228,7 @@ def find_route(path: str) -> tuple[dict[str, Handler], tuple[str, ...]]:
     for pattern, handlers in ROUTES:
         if match := re.fullmatch(pattern, path):
             return handlers, match.groups()
-    raise NotFound("POST a picture to /, or see /openapi.json for all that can be asked.")
+    raise NotFound(NOWHERE)
 
 
 def allowed(handlers: dict[str, Handler]) -> str:

@@ -30,12 +30,9 @@ HEADERS = {
 
 def page_file(folder: Path, name: str) -> Response:
     """One file of the page, or 304 if the client has it. Raises `NotFound` for anything else."""
-    kind = KINDS.get(Path(name).suffix)
-    if kind is None:
-        raise NotFound(f"There is no {name} here.")
     try:
-        response = send_from_directory(folder.absolute(), name, mimetype=kind)
-    except MissingFile as error:
+        response = send_from_directory(folder.absolute(), name, mimetype=KINDS[Path(name).suffix])
+    except (KeyError, MissingFile) as error:
         raise NotFound(f"There is no {name} here.") from error
     response.headers.update(HEADERS)
     return response

@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from .runs import run_lengths
+from .runs import Mask, run_lengths
 
 Ink = npt.NDArray[np.uint8]
-Mask = npt.NDArray[np.bool_]
 
 LEVEL = 60  # of 255
 COARSE = 160  # pixels a side: lines are looked for at this size, so that a slightly bent one is still straight

@@ -17,13 +17,13 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from PIL import Image
 
-from tests.helpers import digit_png, free_port
+from tests.helpers import Service, digit_png, encode, free_port
 
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
@@ -53,13 +53,6 @@ CHROMIUM_FLAGS = [
 ]
 
 POLICY = "Content-Security-Policy"
-
-
-class Service(Protocol):
-    """What the fixtures `service` and `service_with_page` give: the real function, running."""
-
-    @property
-    def url(self) -> str: ...
 
 
 # ------------------------------------------------------------------------------------------------ nginx
@@ -249,12 +242,6 @@ def hand_over(page: Page, file: FilePayload, event: str) -> None:
     )
 
 
-def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, kind, **options)
-    return buffer.getvalue()
-
-
 # ------------------------------------------------------------------------------------- reading a picture
 
 
@@ -354,7 +341,7 @@ class TestReading:
         for place, digit in enumerate((4, 2)):
             two.paste(Image.open(io.BytesIO(digit_png(digit))).convert("L"), (200 * place, 0))
         page.goto(site)
-        choose(page, {"name": "42.png", "mimeType": "image/png", "buffer": encoded(two, "PNG")})
+        choose(page, {"name": "42.png", "mimeType": "image/png", "buffer": encode(two, "PNG")})
         read_it(page).click()
         expect(result(page)).to_have_text(re.compile(r"^4 ?2$"))
         expect(page.locator(".boxes .current")).to_have_count(1)
@@ -364,7 +351,7 @@ class TestReading:
 
     def test_a_blank_picture_has_no_digit(self, page: Page, site: str) -> None:
         page.goto(site)
-        blank = encoded(Image.new("L", (120, 120), 255), "PNG")
+        blank = encode(Image.new("L", (120, 120), 255), "PNG")
         choose(page, {"name": "blank.png", "mimeType": "image/png", "buffer": blank})
         read_it(page).click()
         expect_read(page, "No digit found")
@@ -375,7 +362,7 @@ class TestReading:
         exif[0x0112] = 6  # turn a quarter clockwise to see it upright
         upright = Image.new("L", (200, 300), 255)
         upright.paste(Image.open(io.BytesIO(digit_png(4))).convert("L"), (0, 100))
-        lying = encoded(upright.transpose(Image.Transpose.ROTATE_90), "JPEG", exif=exif)
+        lying = encode(upright.transpose(Image.Transpose.ROTATE_90), "JPEG", exif=exif)
         page.goto(site)
         choose(page, {"name": "turned.jpg", "mimeType": "image/jpeg", "buffer": lying})
         read_it(page).click()
