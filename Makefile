@@ -22,6 +22,7 @@ run: $(VENV)/serving  ## serve page and function on http://localhost:8080 (PORT,
 
 test: $(VENV)/testing lint  ## install all that the tests need and run them; says what it had to skip
 	@tests/install-system-packages
+	@tests/install-cassandra $(VENV)/cassandra
 	@unset HOST PORT FRONTEND_DIR; $(BIN)/python -m pytest
 
 lint: $(VENV)/testing  ## ruff, mypy strict

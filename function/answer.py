@@ -19,7 +19,7 @@ from .classify import Probabilities
 from .errors import Problem
 from .locate import Mark
 from .prepare import Glyph
-from .records import Record
+from .records import Record, State
 
 UNSURE = 0.6  # a digit with less confidence is said to be doubtful
 WIDE_GAP = 1.2  # of a line's height: such a gap is a space …
@@ -117,7 +117,8 @@ def data_url(glyph: Glyph) -> str:
     return "data:image/png;base64," + base64.b64encode(png.getvalue()).decode()
 
 
-def answer_json(record: Record, reading: Reading, recorded: str) -> str:
+def answer_json(record: Record, reading: Reading) -> str:
+    """All of the answer but what became of it: `with_recorded` fills that in."""
     answer = {
         "id": str(record.id),
         "time": record.time,
@@ -126,10 +127,34 @@ def answer_json(record: Record, reading: Reading, recorded: str) -> str:
         "confidence": record.confidence,
         "digits": [digit.as_dict() for digit in reading.digits],
         "notice": reading.notice,
-        "recorded": recorded,
+        "recorded": "",
         "model": record.model,
     }
     return json.dumps(answer, ensure_ascii=False)
+
+
+def with_recorded(answer: str, recorded: str) -> str:
+    head, _, tail = answer.rpartition('"recorded": "')
+    rest = tail[tail.index('"') :]
+    return f'{head}"recorded": "{recorded}{rest}'
+
+
+def health_json(model: str, state: State) -> str:
+    """A store that is down is no fault as long as its answers can be queued."""
+    health = {"status": "ready", "model": model, "records": "up" if state.up else "down", "queued": state.queued}
+    return json.dumps({**health, "reason": state.reason} if state.reason else health, ensure_ascii=False)
+
+
+def metrics_text(state: State) -> str:
+    """Prometheus's text format. The journal is one for all worker processes, and so are these."""
+    return (
+        "# HELP digit_reader_journal_entries Answers that wait in the journal for the database.\n"
+        "# TYPE digit_reader_journal_entries gauge\n"
+        f"digit_reader_journal_entries {state.queued}\n"
+        "# HELP digit_reader_journal_oldest_seconds How long the oldest of them has waited.\n"
+        "# TYPE digit_reader_journal_oldest_seconds gauge\n"
+        f"digit_reader_journal_oldest_seconds {state.oldest:.3f}\n"
+    )
 
 
 COLUMNS = ("time", "filename", "result", "confidence", "correction", "model", "image_sha256", "id")

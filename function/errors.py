@@ -47,3 +47,11 @@ class Unavailable(Problem):
 
     def __init__(self, detail: str) -> None:
         super().__init__(detail, headers={"Retry-After": "5"})
+
+
+class Down(Unavailable):
+    """The database cannot be reached or takes nothing; `detail` says why."""
+
+
+class Lost(Down):
+    """The session with the database is of no use any more; a new one may be."""

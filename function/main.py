@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
 import re
 import uuid
 from collections.abc import Callable, Iterator
@@ -22,11 +23,14 @@ from .answer import (
     Reading,
     answer_json,
     as_reading,
+    health_json,
+    metrics_text,
     problem_json,
     record_json,
     records_csv,
     records_json,
     records_ndjson,
+    with_recorded,
 )
 from .classify import Classifier
 from .decode import decode
@@ -35,7 +39,7 @@ from .ink import find_ink
 from .locate import EXPECTATIONS, locate
 from .page import page_file
 from .prepare import prepare
-from .records import Record, every, from_cursor, new_id, open_records, to_cursor
+from .records import Kept, Record, every, from_cursor, new_id, open_records, pack, to_cursor
 from .settings import PACKAGE, read_settings
 from .timing import Timing
 from .upload import Upload, drop_rest, read_body, read_upload
@@ -47,7 +51,8 @@ NOWHERE = "POST a picture to /, or see /openapi.json for all that can be asked."
 
 settings = read_settings()
 classifier = Classifier(settings.model_path)  # before the fork: every worker has it, and none waits for it
-records = open_records(settings.records_url)  # opens nothing yet: no connection survives a fork
+records = open_records(settings)  # opens nothing yet: no connection survives a fork …
+os.register_at_fork(after_in_child=records.start)  # … after which each worker forwards what an earlier one left
 
 
 @functions_framework.http
@@ -70,10 +75,11 @@ def recognise(request: Request) -> Response:
 # ── The way of a picture ──────────────────────────────────────────────────────────────────────────────────────
 def answer_picture(request: Request) -> Response:
     """POST /: read the digits in the posted picture, record the answer, and give it."""
-    key, expect = idempotency_key(request), expectation(request)
-    if key and (known := records.answered(key)):
-        return picture_response(request, known)
     timing = Timing()
+    key, expect = idempotency_key(request), expectation(request)
+    if key and (kept := records.answered(key)):
+        return picture_response(request, kept)
+    timing.done("lookup")
     upload = receive(request)
     timing.done("upload")
     reading = read_digits(upload.data, expect, timing)
@@ -84,12 +90,14 @@ def answer_picture(request: Request) -> Response:
         confidence=round(reading.confidence, 6),
         model=classifier.name,
         image_sha256=hashlib.sha256(upload.data).hexdigest(),
+        glyphs=pack([digit.glyph for digit in reading.digits]) if settings.keep_glyphs else b"",
     )
+    answer = answer_json(record, reading)
     if request.args.get("record") == "false":
-        return picture_response(request, answer_json(record, reading, recorded="no"), timing)
-    answer = records.add(record, key=key, answer=answer_json(record, reading, recorded="stored"))
+        return picture_response(request, Kept(answer, "no"), timing)
+    kept = records.add(record, key=key, answer=answer)
     timing.done("record")
-    return picture_response(request, answer, timing)
+    return picture_response(request, kept, timing)
 
 
 def receive(request: Request) -> Upload:
@@ -127,11 +135,11 @@ def expectation(request: Request) -> str:
     return expect
 
 
-def picture_response(request: Request, answer: str, timing: Timing | None = None) -> Response:
+def picture_response(request: Request, kept: Kept, timing: Timing | None = None) -> Response:
     headers = {"Server-Timing": timing.header(), "Vary": "Accept"} if timing else {"Vary": "Accept"}
     if request.accept_mimetypes.best_match(("application/json", "text/plain")) == "text/plain":
-        return Response(json.loads(answer)["result"] + "\n", mimetype="text/plain", headers=headers)
-    return json_response(answer, headers)
+        return Response(json.loads(kept.answer)["result"] + "\n", mimetype="text/plain", headers=headers)
+    return json_response(with_recorded(kept.answer, kept.recorded), headers)
 
 
 # ── Records ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -194,9 +202,12 @@ def get_live(_: Request) -> Response:
 
 
 def get_ready(_: Request) -> Response:
-    """200 when a picture could be read and recorded now; else 503 with what is missing."""
-    records.check()
-    return json_response(json.dumps({"status": "ready", "model": classifier.name, "records": "up"}))
+    """200 when a picture could be read and recorded now, be it in the journal; else 503 with what is missing."""
+    return json_response(health_json(classifier.name, records.check()))
+
+
+def get_metrics(_: Request) -> Response:
+    return Response(metrics_text(records.check()), content_type="text/plain; version=0.0.4; charset=utf-8")
 
 
 def get_openapi(_: Request) -> Response:
@@ -219,6 +230,7 @@ ROUTES: tuple[tuple[str, dict[str, Handler]], ...] = (
     (rf"/records/{UUID}/correction", {"PUT": correct_record}),
     (r"/health/live", {"GET": get_live}),
     (r"/health/ready", {"GET": get_ready}),
+    (r"/metrics", {"GET": get_metrics}),
     (r"/openapi\.json", {"GET": get_openapi}),
     (r"/([a-z0-9-]+\.[a-z]+)", {"GET": get_page}),
 )

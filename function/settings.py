@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 MEBIBYTE = 1024 * 1024
 PACKAGE = Path(__file__).resolve().parent
 MODEL = PACKAGE.parent / "model" / "digits_int8.tflite"
+YES, NO = ("true", "yes", "1"), ("false", "no", "0", "")
 
 
 @dataclass(frozen=True)
 class Settings:
-    """`frontend_dir` is None where something else, such as nginx, serves the page."""
+    """`frontend_dir` is None where something else, such as nginx, serves the page; `record_ttl_seconds` is None where
+    records are kept for ever."""
 
     records_url: str
+    cassandra_password: str = field(repr=False)
+    cassandra_password_file: Path | None
+    journal_path: Path
+    record_ttl_seconds: int | None
+    keep_glyphs: bool
     model_path: Path
     max_upload_bytes: int
     max_pixels: int
@@ -24,19 +31,37 @@ class Settings:
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
-    """Raises `ValueError`, naming the variable, for a number that is none."""
-    frontend_dir = environment.get("FRONTEND_DIR")
+    """Raises `ValueError`, naming the variable, for a number or a choice that is none."""
     return Settings(
         records_url=environment.get("RECORDS_URL") or "sqlite:///records.db",
-        model_path=Path(environment.get("MODEL_PATH") or MODEL),
-        max_upload_bytes=positive(environment, "MAX_UPLOAD_BYTES", 20 * MEBIBYTE),
-        max_pixels=positive(environment, "MAX_PIXELS", 64_000_000),
-        frontend_dir=Path(frontend_dir) if frontend_dir else None,
+        cassandra_password=environment.get("CASSANDRA_PASSWORD", ""),
+        cassandra_password_file=path(environment, "CASSANDRA_PASSWORD_FILE"),
+        journal_path=path(environment, "JOURNAL_PATH") or Path("journal.db"),
+        record_ttl_seconds=positive(environment, "RECORD_TTL_SECONDS"),
+        keep_glyphs=choice(environment, "KEEP_GLYPHS"),
+        model_path=path(environment, "MODEL_PATH") or MODEL,
+        max_upload_bytes=positive(environment, "MAX_UPLOAD_BYTES") or 20 * MEBIBYTE,
+        max_pixels=positive(environment, "MAX_PIXELS") or 64_000_000,
+        frontend_dir=path(environment, "FRONTEND_DIR"),
     )
 
 
-def positive(environment: Mapping[str, str], name: str, default: int) -> int:
-    text = environment.get(name) or str(default)
+def path(environment: Mapping[str, str], name: str) -> Path | None:
+    text = environment.get(name)
+    return Path(text) if text else None
+
+
+def positive(environment: Mapping[str, str], name: str) -> int | None:
+    text = environment.get(name)
+    if not text:
+        return None
     if not text.isdecimal() or int(text) < 1:
         raise ValueError(f"{name} must be a whole number above zero, not {text!r}")
     return int(text)
+
+
+def choice(environment: Mapping[str, str], name: str) -> bool:
+    text = environment.get(name, "").lower()
+    if text not in (*YES, *NO):
+        raise ValueError(f"{name} must be true or false, not {text!r}")
+    return text in YES

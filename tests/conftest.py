@@ -3,14 +3,49 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+import uuid
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-from tests.helpers import ROOT, Service, running_function
+from tests.helpers import ROOT, Service, knowing, running_function
+from tests.nodes import Nodes, running_nodes
 
 SHARED = ROOT.parent / "shared"
+
+
+@dataclass
+class Table:
+    """What was measured, to be printed at the end of the run."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: list[tuple[object, ...]] = field(default_factory=list)
+
+    def add(self, *row: object) -> None:
+        self.rows.append(row)
+
+    def __str__(self) -> str:
+        lines = [self.columns, ("---", *("---:" for _ in self.columns[1:])), *self.rows]
+        return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
+
+
+TABLES = pytest.StashKey[list[Table]]()
+
+
+@pytest.fixture(scope="session")
+def tables(pytestconfig: pytest.Config) -> list[Table]:
+    return pytestconfig.stash.setdefault(TABLES, [])
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    for table in config.stash.get(TABLES, []):
+        terminalreporter.section(table.title)
+        terminalreporter.write_line(str(table))
 
 
 @pytest.fixture(autouse=True)
@@ -33,6 +68,30 @@ def service_with_page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serv
     """The function as `make run` starts it: it serves the page too."""
     with running_function(tmp_path_factory.mktemp("page"), {"FRONTEND_DIR": str(ROOT / "frontend")}) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def cassandra(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
+    """One node that nothing befalls; each test has a keyspace of its own."""
+    with running_nodes(tmp_path_factory.mktemp("cassandra")) as nodes:
+        yield nodes
+
+
+@pytest.fixture
+def keyspace() -> str:
+    """The name of one that is yet to be made."""
+    return f"k{uuid.uuid4().hex}"
+
+
+@pytest.fixture
+def names(tmp_path: Path) -> Path:
+    """A file like /etc/hosts, for a function whose environment is `knowing(names)`."""
+    path = tmp_path / "hosts"
+    path.write_text("")
+    tried = subprocess.run(["true"], env={**os.environ, **knowing(path)}, check=False, capture_output=True)
+    if sys.platform != "linux" or tried.stderr:
+        pytest.skip("nss_wrapper is not here (Debian's package libnss-wrapper)")
+    return path
 
 
 @pytest.fixture(scope="session")

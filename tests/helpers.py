@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,14 +79,19 @@ class Service:
 
 
 @contextmanager
-def running_function(folder: Path, environment: Mapping[str, str] | None = None) -> Iterator[Service]:
-    """The real function under the real framework, on a free port of the loopback, with SQLite records in `folder`."""
-    port = free_port()
-    command = [str(Path(sys.executable).parent / "functions-framework"), "--host", "127.0.0.1", "--port", str(port)]
-    command += ["--source", str(ROOT / "function" / "main.py"), "--target", "recognise"]
-    settings = {"RECORDS_URL": f"sqlite:///{folder / 'records.db'}", **(environment or {})}
+def running_function(
+    folder: Path, environment: Mapping[str, str] | None = None, *, port: int = 0, prefix: Sequence[str] = ()
+) -> Iterator[Service]:
+    """The real function under the real framework, on a free port of the loopback if none is given, with SQLite records
+    in `folder`; `prefix` is a command that runs it."""
+    port = port or free_port()
+    command = [*prefix, str(Path(sys.executable).parent / "functions-framework"), "--host", "127.0.0.1"]
+    command += ["--port", str(port), "--source", str(ROOT / "function" / "main.py"), "--target", "recognise"]
+    settings = {"RECORDS_URL": f"sqlite:///{folder / 'records.db'}", "JOURNAL_PATH": str(folder / "journal.db")}
     with (folder / "log").open("ab") as log:
-        process = subprocess.Popen(command, env={**os.environ, **settings}, stdout=log, stderr=log)
+        process = subprocess.Popen(
+            command, env={**os.environ, **settings, **(environment or {})}, stdout=log, stderr=log
+        )
     try:
         wait_until_live(f"http://127.0.0.1:{port}", process, folder / "log")
         yield Service(f"http://127.0.0.1:{port}", folder, process)
@@ -95,6 +101,11 @@ def running_function(folder: Path, environment: Mapping[str, str] | None = None)
             process.wait(timeout=20)
         finally:
             process.kill()
+
+
+def knowing(names: Path) -> dict[str, str]:
+    """The environment of a process to which this file is /etc/hosts."""
+    return {"LD_PRELOAD": "libnss_wrapper.so", "NSS_WRAPPER_HOSTS": str(names)}
 
 
 def wait_until_live(url: str, process: subprocess.Popen[bytes], log: Path, seconds: float = 30) -> None:
@@ -108,3 +119,15 @@ def wait_until_live(url: str, process: subprocess.Popen[bytes], log: Path, secon
         except (URLError, ConnectionError):
             time.sleep(0.05)
     raise RuntimeError(f"the function did not come up:\n{log.read_text()}")
+
+
+def wait_until_nothing_waits(service: Service, seconds: float = 90) -> None:
+    """Returns once the function's store takes records itself and has all that were queued."""
+    deadline = time.monotonic() + seconds
+    while True:
+        with urlopen(f"{service.url}/health/ready", timeout=30) as answer:
+            state = json.load(answer)
+        if state["records"] == "up" and state["queued"] == 0:
+            return
+        assert time.monotonic() < deadline, state
+        time.sleep(0.1)

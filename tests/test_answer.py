@@ -22,6 +22,7 @@ from function.answer import (
     records_csv,
     records_json,
     records_ndjson,
+    with_recorded,
 )
 from function.classify import Probabilities
 from function.errors import BadRequest, MethodNotAllowed, NotAPicture, NotFound, Problem, TooLarge, Unreadable
@@ -153,7 +154,7 @@ def mark(box: Box) -> Mark:
 class TestAnswerJson:
     def test_the_answer_has_the_records_fields_and_the_digits(self) -> None:
         reading = Reading([[read(9, 0.75, runner_up=4, left=3)]])
-        answer = json.loads(answer_json(a_record(filename="zwölf.png"), reading, "stored"))
+        answer = json.loads(answer_json(a_record(filename="zwölf.png"), reading))
         (digit,) = answer.pop("digits")
         assert answer == {
             "id": "8de543bd-e742-11f1-af9f-d93bd6bbb36d",
@@ -162,7 +163,7 @@ class TestAnswerJson:
             "result": "9",
             "confidence": 0.9987,
             "notice": None,
-            "recorded": "stored",
+            "recorded": "",
             "model": "digits_int8@0123456789ab",
         }
         assert digit.pop("seen").startswith("data:image/png;base64,")
@@ -174,7 +175,7 @@ class TestAnswerJson:
         }
 
     def test_what_the_model_saw_is_a_png_of_28_by_28(self) -> None:
-        answer = json.loads(answer_json(a_record(), Reading([[read(9)]]), "no"))
+        answer = json.loads(answer_json(a_record(), Reading([[read(9)]])))
         png = base64.b64decode(answer["digits"][0]["seen"].partition("base64,")[2], validate=True)
         image = Image.open(io.BytesIO(png), formats=["PNG"])
         assert image.mode == "L"
@@ -182,13 +183,18 @@ class TestAnswerJson:
 
     @pytest.mark.parametrize("confidence", [0.123456789, 0.99999999, 1 / 3])
     def test_probabilities_still_sum_to_one_when_written(self, confidence: float) -> None:
-        answer = json.loads(answer_json(a_record(), Reading([[read(9, confidence)]]), "no"))
+        answer = json.loads(answer_json(a_record(), Reading([[read(9, confidence)]])))
         assert sum(answer["digits"][0]["probabilities"]) == pytest.approx(1, abs=1e-5)
 
     def test_nothing_read_is_an_answer_too(self) -> None:
-        answer = json.loads(answer_json(a_record(""), Reading([]), "queued"))
+        answer = json.loads(answer_json(a_record(""), Reading([])))
         assert (answer["result"], answer["digits"], answer["notice"]["code"]) == ("", [], "no-digit")
-        assert answer["recorded"] == "queued"
+
+    def test_what_became_of_it_is_filled_in(self) -> None:
+        answer = answer_json(a_record(filename='"recorded": ""}'), Reading([]))
+        queued = with_recorded(answer, "queued")
+        assert json.loads(queued) == {**json.loads(answer), "recorded": "queued"}
+        assert json.loads(with_recorded(queued, "stored")) == {**json.loads(answer), "recorded": "stored"}
 
 
 # ── Records ───────────────────────────────────────────────────────────────────────────────────────────────────

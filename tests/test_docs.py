@@ -79,8 +79,9 @@ def test_the_curl_line_that_make_run_prints_names_a_picture_that_is_there() -> N
 
 
 def test_architecture_knows_every_module_and_no_other() -> None:
-    modules = {path.name for path in (ROOT / "function").glob("*.py")} - {"__init__.py", "main.py"}
-    table = set(re.findall(r"^\| `(\w+\.py)`", ARCHITECTURE.split("## Code map")[1], re.MULTILINE))
+    paths = {path.relative_to(ROOT / "function").as_posix() for path in (ROOT / "function").rglob("*.py")}
+    modules = paths - {"__init__.py", "main.py"}
+    table = set(re.findall(r"^\| `([\w/]+\.py)`", ARCHITECTURE.split("## Code map")[1], re.MULTILINE))
     assert table == modules
 
 

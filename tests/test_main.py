@@ -26,7 +26,8 @@ import httpx
 import pytest
 from PIL import Image, ImageChops
 
-from tests.helpers import Service, digit_png, draw_digit, encode, running_function
+from tests.helpers import Service, digit_png, draw_digit, encode, running_function, wait_until_nothing_waits
+from tests.nodes import Nodes
 
 BLANK = encode(Image.new("RGB", (200, 200), "white"))
 MEBIBYTE = 1024 * 1024
@@ -237,28 +238,42 @@ class TestAnswer:
 
 
 # ── Recording or not ──────────────────────────────────────────────────────────────────────────────────────────
-class TestRecording:
-    def test_a_preview_leaves_no_record(self, service: Service) -> None:
-        before = kept(service)
-        given = answer(post(service, digit_png(4), "?record=false"))
-        assert (given["result"], given["recorded"]) == ("4", "no")
-        assert kept(service) == before
-        problem(get(service, f"/records/{given['id']}"), 404)
+@pytest.fixture(scope="module", params=["sqlite", "cassandra"])
+def library(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A function of its own over each kind of store, with ten records, of the digits 0 to 9."""
+    folder, environment = tmp_path_factory.mktemp("library"), {}
+    if request.param == "cassandra":
+        nodes: Nodes = request.getfixturevalue("cassandra")
+        environment = {"RECORDS_URL": nodes.url.replace("mnistkeyspace", f"k{uuid.uuid4().hex}")}
+    with running_function(folder, environment) as service:
+        wait_until_nothing_waits(service)
+        for digit in range(10):
+            answer(post(service, digit_png(digit), f'?filename=zw%C3%B6lf, "{digit}".png'))
+        yield service
 
-    def test_a_key_that_comes_again_answers_the_same_and_makes_one_record(self, service: Service) -> None:
-        key, before = "!" + uuid.uuid4().hex + "~" * 95, kept(service)
-        first = answer(post(service, digit_png(4), idempotency_key=key))
-        again = answer(post(service, digit_png(4), idempotency_key=key))
+
+class TestRecording:
+    def test_a_preview_leaves_no_record(self, library: Service) -> None:
+        before = kept(library)
+        given = answer(post(library, digit_png(4), "?record=false"))
+        assert (given["result"], given["recorded"]) == ("4", "no")
+        assert kept(library) == before
+        problem(get(library, f"/records/{given['id']}"), 404)
+
+    def test_a_key_that_comes_again_answers_the_same_and_makes_one_record(self, library: Service) -> None:
+        key, before = "!" + uuid.uuid4().hex + "~" * 95, kept(library)
+        first = answer(post(library, digit_png(4), idempotency_key=key))
+        again = answer(post(library, digit_png(4), idempotency_key=key))
         assert len(key) == 128
         assert again == first
-        assert kept(service)[1:] == before
+        assert kept(library)[1:] == before
 
-    def test_a_key_that_comes_many_times_at_once_makes_one_record(self, service: Service) -> None:
-        key, before = uuid.uuid4().hex, kept(service)
+    def test_a_key_that_comes_many_times_at_once_makes_one_record(self, library: Service) -> None:
+        key, before = uuid.uuid4().hex, kept(library)
         with ThreadPoolExecutor(8) as pool:
-            answers = pool.map(lambda _: answer(post(service, digit_png(4), idempotency_key=key))["id"], range(8))
-        assert set(answers) == {kept(service)[0]["id"]}
-        assert kept(service)[1:] == before
+            answers = pool.map(lambda _: answer(post(library, digit_png(4), idempotency_key=key))["id"], range(8))
+        assert set(answers) == {kept(library)[0]["id"]}
+        assert kept(library)[1:] == before
 
     @pytest.mark.parametrize("key", ["x" * 129, "two words", "t\tb", "sch\xf6n"])
     def test_a_key_that_is_none_is_a_broken_request(self, service: Service, key: str) -> None:
@@ -272,15 +287,6 @@ class TestRecording:
 
 
 # ── Records ───────────────────────────────────────────────────────────────────────────────────────────────────
-@pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """A function of its own with ten records, of the digits 0 to 9."""
-    with running_function(tmp_path_factory.mktemp("library")) as service:
-        for digit in range(10):
-            answer(post(service, digit_png(digit), f'?filename=zw%C3%B6lf, "{digit}".png'))
-        yield service
-
-
 class TestRecords:
     def test_one_record_tells_what_was_answered(self, library: Service) -> None:
         given = answer(post(library, digit_png(9), "?record=true"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import hashlib
 import itertools
 import multiprocessing
 import os
@@ -11,9 +12,10 @@ import sqlite3
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
@@ -22,27 +24,51 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from function.errors import BadRequest, Unavailable
-from function.records import Record, Records, every, from_cursor, new_id, open_records, to_cursor
+from function.records import Kept, Record, Records, every, from_cursor, new_id, open_records, to_cursor
+from function.records.forwarded import ForwardedRecords
 from function.records.sqlite import DAY
+from function.settings import read_settings
+from tests.nodes import wait_until_up
 
 OpenStore = Callable[[], Records]
+Opener = Callable[[Path], Records]  # opens the same store for the same folder, in any process
+
+
+def open_url(url: str, **environment: str) -> Records:
+    return open_records(read_settings({"RECORDS_URL": url, **environment}))
 
 
 def open_sqlite(folder: Path) -> Records:
-    return open_records(f"sqlite:///{folder / 'records.db'}")
+    return open_url(f"sqlite:///{folder / 'records.db'}")
 
 
-STORES: list[Callable[[Path], Records]] = [open_sqlite]  # each opens the same store for the same folder, in any process
+def open_cassandra(nodes: str, journal: str, folder: Path) -> Records:
+    """Over a journal of that name; a name with a star is another machine's each time."""
+    keyspace = f"test_{hashlib.sha256(bytes(folder)).hexdigest()[:16]}"
+    path = folder / journal.replace("*", str(uuid.uuid4()))
+    store = open_url(nodes.replace("mnistkeyspace", keyspace), JOURNAL_PATH=str(path))
+    assert isinstance(store, ForwardedRecords)
+    OPENED.append(store)
+    wait_until_up(store)
+    return store
 
 
-@pytest.fixture(params=STORES, ids=lambda opener: opener.__name__.removeprefix("open_"))
-def opener(request: pytest.FixtureRequest) -> Callable[[Path], Records]:
-    found: Callable[[Path], Records] = request.param
-    return found
+OPENED: list[ForwardedRecords] = []
+
+
+@pytest.fixture(params=["sqlite", "cassandra, one machine", "cassandra, many machines"])
+def opener(request: pytest.FixtureRequest) -> Iterator[Opener]:
+    if request.param == "sqlite":
+        yield open_sqlite
+    else:
+        nodes = request.getfixturevalue("cassandra")
+        yield partial(open_cassandra, nodes.url, "journal.db" if "one" in request.param else "*.db")
+        while OPENED:
+            OPENED.pop().forwarder.close()
 
 
 @pytest.fixture
-def open_store(opener: Callable[[Path], Records], tmp_path: Path) -> OpenStore:
+def open_store(opener: Opener, tmp_path: Path) -> OpenStore:
     """Opens one and the same store anew, as another process would."""
     return lambda: opener(tmp_path)
 
@@ -74,11 +100,12 @@ class TestAnyStore:
             a_record("407 1\n2?", filename="zwölf 😀, \"9\"; drop table 'x'.png"),
             dataclasses.replace(a_record(), confidence=0.0),
             dataclasses.replace(a_record("1" * 500), filename="x" * 255),
+            dataclasses.replace(a_record(), glyphs=bytes(range(256)) * 40),
         ],
-        ids=["one digit", "nothing", "odd characters", "no confidence", "long"],
+        ids=["one digit", "nothing", "odd characters", "no confidence", "long", "with glyphs"],
     )
     def test_a_record_comes_back_as_it_was_added(self, store: Records, record: Record) -> None:
-        assert store.add(record, key="", answer="the answer") == "the answer"
+        assert store.add(record, key="", answer="the answer") == Kept("the answer", "stored")
         assert store.get(record.id) == record
         assert store.page(10) == [record]
 
@@ -91,6 +118,7 @@ class TestAnyStore:
         add(store, 1)
         assert store.get(new_id()) is None
         assert store.correct(new_id(), "7") is None
+        assert store.get(uuid.uuid4()) is None
         assert store.page(10, before=uuid.UUID(int=0)) == []
 
     def test_records_are_listed_newest_first_in_whatever_order_they_came(self, store: Records) -> None:
@@ -140,21 +168,21 @@ class TestIdempotency:
     def test_a_key_that_comes_again_gives_the_first_answer_and_keeps_nothing(self, open_store: OpenStore) -> None:
         first, second = a_record("1"), a_record("2")
         assert open_store().answered("a key") is None
-        assert open_store().add(first, key="a key", answer="one") == "one"
-        assert open_store().answered("a key") == "one"
-        assert open_store().add(second, key="a key", answer="two") == "one"
+        assert open_store().add(first, key="a key", answer="one") == Kept("one", "stored")
+        assert open_store().answered("a key") == Kept("one", "stored")
+        assert open_store().add(second, key="a key", answer="two") == Kept("one", "stored")
         assert open_store().page(10) == [first]
 
     def test_another_key_is_another_record(self, store: Records) -> None:
         first, second = a_record("1"), a_record("2")
         store.add(first, key="a key", answer="one")
-        assert store.add(second, key="A key", answer="two") == "two"
+        assert store.add(second, key="A key", answer="two") == Kept("two", "stored")
         assert store.page(10) == [second, first]
 
     def test_without_a_key_every_record_is_kept(self, store: Records) -> None:
         records = [a_record(), a_record()]
         for record in records:
-            assert store.add(record, key="", answer="the same") == "the same"
+            assert store.add(record, key="", answer="the same") == Kept("the same", "stored")
         assert store.answered("") is None
         assert store.page(10) == records[::-1]
 
@@ -165,7 +193,7 @@ class TestIdempotency:
 
         def add_one(number: int) -> str:
             together.wait()
-            return stores[number // 2].add(records[number], key="a key", answer=records[number].result)
+            return stores[number // 2].add(records[number], key="a key", answer=records[number].result).answer
 
         with ThreadPoolExecutor(8) as pool:
             answers = set(pool.map(add_one, range(8)))
@@ -173,7 +201,7 @@ class TestIdempotency:
         assert answers == {kept.result}
 
 
-def add_in_a_process(opener: Callable[[Path], Records], folder: Path, together: Barrier, count: int) -> None:
+def add_in_a_process(opener: Opener, folder: Path, together: Barrier, count: int) -> None:
     store = opener(folder)
     together.wait()
     add(store, count)
@@ -186,9 +214,7 @@ class TestTogether:
         assert {record.id for record in every(store)} == {record.id for record in added}
         assert len(added) == 160
 
-    def test_processes_that_begin_at_once_on_a_new_store_lose_nothing(
-        self, opener: Callable[[Path], Records], tmp_path: Path
-    ) -> None:
+    def test_processes_that_begin_at_once_on_a_new_store_lose_nothing(self, opener: Opener, tmp_path: Path) -> None:
         context = multiprocessing.get_context("spawn")
         together = context.Barrier(4)
         processes = [context.Process(target=add_in_a_process, args=(opener, tmp_path, together, 50)) for _ in range(4)]
@@ -218,7 +244,7 @@ class TestSqlite:
     def test_a_file_that_cannot_be_used_is_unavailable(self, tmp_path: Path) -> None:
         (tmp_path / "garbage").write_bytes(b"no database " * 1000)
         for path in (tmp_path / "missing" / "records.db", tmp_path, tmp_path / "garbage"):
-            for call in everything(open_records(f"sqlite:///{path}")):
+            for call in everything(open_url(f"sqlite:///{path}")):
                 with pytest.raises(Unavailable, match="The records file cannot be used"):
                     call()
 
@@ -269,11 +295,54 @@ class TestSqlite:
         first, second = a_record("1"), a_record("2")
         store.add(first, key="a key", answer="one")
         monkeypatch.setattr("function.records.sqlite.time.time", lambda: now + DAY - 60)
-        assert store.answered("a key") == "one"
+        assert store.answered("a key") == Kept("one", "stored")
         monkeypatch.setattr("function.records.sqlite.time.time", lambda: now + DAY + 60)
         assert store.answered("a key") is None
-        assert store.add(second, key="a key", answer="two") == "two"
+        assert store.add(second, key="a key", answer="two") == Kept("two", "stored")
         assert store.page(10) == [second, first]
+
+    def test_a_record_goes_when_its_time_is_up(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        store, now = open_url(f"sqlite:///{tmp_path / 'records.db'}", RECORD_TTL_SECONDS="60"), time.time()
+        (record,) = add(store, 1)
+        monkeypatch.setattr("function.records.sqlite.time.time", lambda: now + 50)
+        assert store.get(record.id) == record
+        monkeypatch.setattr("function.records.sqlite.time.time", lambda: now + 70)
+        assert store.get(record.id) is None
+        assert store.correct(record.id, "7") is None
+        assert store.page(10) == []
+        store.add(a_record(), key="", answer="")
+        with contextlib.closing(sqlite3.connect(tmp_path / "records.db")) as db:
+            assert db.execute("select count(*) from predictrecord where id = ?", (str(record.id),)).fetchone() == (0,)
+
+    def test_a_file_from_before_glyphs_were_kept_is_used_on(self, tmp_path: Path) -> None:
+        record = a_record()
+        with contextlib.closing(sqlite3.connect(tmp_path / "records.db")) as db, db:
+            db.execute(
+                """create table predictrecord (id text primary key, ticks integer not null, time text not null,
+                   filename text not null, result text not null, confidence real not null, model text not null,
+                   image_sha256 text not null, correction text)"""
+            )
+            db.execute(
+                "insert into predictrecord values (?, ?, ?, ?, ?, ?, ?, ?, null)",
+                (str(record.id), record.id.time, record.time, record.filename, record.result, record.confidence,
+                 record.model, record.image_sha256),
+            )  # fmt: skip
+        store = open_sqlite(tmp_path)
+        kept = dataclasses.replace(a_record(), glyphs=b"glyphs")
+        store.add(kept, key="", answer="")
+        assert store.page(10) == [kept, record]
+
+    def test_who_has_waited_longest_among_many_that_write_gets_a_turn(self, tmp_path: Path) -> None:
+        context = multiprocessing.get_context("spawn")
+        together = context.Barrier(6)
+        processes = [
+            context.Process(target=add_in_a_process, args=(open_sqlite, tmp_path, together, 300)) for _ in range(6)
+        ]
+        for process in processes:
+            process.start()
+        for process in processes:
+            process.join(timeout=60)
+        assert [process.exitcode for process in processes] == [0] * 6
 
     def test_the_table_answers_the_same_query_as_cassandras(self, tmp_path: Path) -> None:
         record = add(open_sqlite(tmp_path), 1)[0]
@@ -288,8 +357,8 @@ class TestOpenRecords:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.chdir(tmp_path)
-        open_records("sqlite:///here.db").check()
-        open_records(f"sqlite:///{tmp_path}/there.db").check()
+        open_url("sqlite:///here.db").check()
+        open_url(f"sqlite:///{tmp_path}/there.db").check()
         assert (tmp_path / "here.db").exists()
         assert (tmp_path / "there.db").exists()
 
@@ -298,15 +367,15 @@ class TestOpenRecords:
         assert list(tmp_path.iterdir()) == []
 
     @pytest.mark.parametrize(
-        "url", ["", "records.db", "sqlite", "sqlite:", "sqlite:records.db", "sqlite://", "sqlite:///", "SQLITE:///a.db"]
+        "url", ["records.db", "sqlite", "sqlite:", "sqlite:records.db", "sqlite://", "sqlite:///", "SQLITE:///a.db"]
     )
     def test_what_names_no_store_is_refused_with_an_example(self, url: str) -> None:
         with pytest.raises(ValueError, match=r"RECORDS_URL must be like sqlite:///records\.db"):
-            open_records(url)
+            open_url(url)
 
     def test_a_refusal_tells_no_password(self) -> None:
         with pytest.raises(ValueError, match="RECORDS_URL") as refusal:
-            open_records("postgres://me:secret@host/records")
+            open_url("postgres://me:secret@host/records")
         assert "secret" not in str(refusal.value)
 
 

@@ -14,6 +14,11 @@ from tests.helpers import ROOT
 def test_without_an_environment_there_are_the_documented_defaults() -> None:
     assert read_settings({}) == Settings(
         records_url="sqlite:///records.db",
+        cassandra_password="",
+        cassandra_password_file=None,
+        journal_path=Path("journal.db"),
+        record_ttl_seconds=None,
+        keep_glyphs=False,
         model_path=ROOT / "model" / "digits_int8.tflite",
         max_upload_bytes=20 * 1024 * 1024,
         max_pixels=64_000_000,
@@ -25,6 +30,17 @@ def test_without_an_environment_there_are_the_documented_defaults() -> None:
     ("variable", "text", "field", "value"),
     [
         ("RECORDS_URL", "sqlite:////data/records.db", "records_url", "sqlite:////data/records.db"),
+        ("CASSANDRA_PASSWORD", "secret", "cassandra_password", "secret"),
+        (
+            "CASSANDRA_PASSWORD_FILE",
+            "/run/secrets/cassandra",
+            "cassandra_password_file",
+            Path("/run/secrets/cassandra"),
+        ),
+        ("JOURNAL_PATH", "/data/journal.db", "journal_path", Path("/data/journal.db")),
+        ("RECORD_TTL_SECONDS", "86400", "record_ttl_seconds", 86_400),
+        ("KEEP_GLYPHS", "true", "keep_glyphs", True),
+        ("KEEP_GLYPHS", "1", "keep_glyphs", True),
         ("MODEL_PATH", "/models/mine.tflite", "model_path", Path("/models/mine.tflite")),
         ("MAX_UPLOAD_BYTES", "1000000", "max_upload_bytes", 1_000_000),
         ("MAX_PIXELS", "1", "max_pixels", 1),
@@ -36,16 +52,36 @@ def test_each_variable_sets_its_own_setting_and_no_other(variable: str, text: st
     assert changed == {**vars(read_settings({})), field: value}
 
 
-@pytest.mark.parametrize("variable", ["RECORDS_URL", "MODEL_PATH", "MAX_UPLOAD_BYTES", "MAX_PIXELS", "FRONTEND_DIR"])
+VARIABLES = [
+    "RECORDS_URL", "CASSANDRA_PASSWORD", "CASSANDRA_PASSWORD_FILE", "JOURNAL_PATH", "RECORD_TTL_SECONDS", "KEEP_GLYPHS",
+    "MODEL_PATH", "MAX_UPLOAD_BYTES", "MAX_PIXELS", "FRONTEND_DIR",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("variable", VARIABLES)
 def test_an_empty_variable_is_none(variable: str) -> None:
     assert read_settings({variable: ""}) == read_settings({})
 
 
-@pytest.mark.parametrize("variable", ["MAX_UPLOAD_BYTES", "MAX_PIXELS"])
+@pytest.mark.parametrize("variable", ["RECORD_TTL_SECONDS", "MAX_UPLOAD_BYTES", "MAX_PIXELS"])
 @pytest.mark.parametrize("text", ["0", "-1", "1.5", "1e6", "20M", "0x10", "many", " ", "²"])
 def test_a_number_that_is_none_is_refused_by_the_variables_name(variable: str, text: str) -> None:
     with pytest.raises(ValueError, match=f"{variable} must be a whole number above zero, not {text!r}"):
         read_settings({variable: text})
+
+
+@pytest.mark.parametrize("text", ["false", "no", "0", "False"])
+def test_a_no_is_a_no(text: str) -> None:
+    assert not read_settings({"KEEP_GLYPHS": text}).keep_glyphs
+
+
+def test_neither_yes_nor_no_is_refused() -> None:
+    with pytest.raises(ValueError, match="KEEP_GLYPHS must be true or false, not 'perhaps'"):
+        read_settings({"KEEP_GLYPHS": "perhaps"})
+
+
+def test_a_secret_does_not_show_where_settings_are_printed() -> None:
+    assert "hunter2" not in repr(read_settings({"CASSANDRA_PASSWORD": "hunter2"}))
 
 
 def test_the_environment_of_the_process_is_read_when_none_is_given(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import base64
 import uuid
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import Literal, Protocol
+
+import numpy as np
 
 from ..errors import BadRequest
+from ..prepare import SIDE, Glyph
+from ..settings import Settings
 
 GREGORIAN = datetime(1582, 10, 15, tzinfo=UTC)  # where the clock of time UUIDs begins (RFC 9562)
 TIME_BASED = 1  # the version of such UUIDs
 NO_CURSOR = "A cursor is the `next` of the page before; begin without one."
-NODE = uuid.uuid4().int >> 80 | 1 << 40  # random, as RFC 9562 has it in place of a network address
 
 
 @dataclass(frozen=True)
 class Record:
-    """One answer. `id` is a time UUID and tells the time; `result` never changes, a `correction` is kept beside it."""
+    """One answer. `id` is a time UUID and tells the time; `result` never changes, a `correction` is kept beside it;
+    `glyphs` is what the model saw, as `pack` makes it, or empty."""
 
     id: uuid.UUID
     filename: str
@@ -28,25 +33,48 @@ class Record:
     model: str
     image_sha256: str
     correction: str | None = None
+    glyphs: bytes = b""
 
     @property
     def time(self) -> str:
         """ISO 8601 in UTC, to the millisecond."""
-        moment = GREGORIAN + timedelta(microseconds=self.id.time // 10)
-        return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return moment(self.id).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What became of an `answer`: it is `stored` where it belongs, or `queued` on its way there, durable either way; or
+    nobody asked for it to be kept."""
+
+    answer: str
+    recorded: Literal["stored", "queued", "no"]
+
+
+@dataclass(frozen=True)
+class State:
+    """How a store is: whether it takes records itself (else `reason` says why not), and how many wait for it in the
+    journal, the oldest for how many seconds."""
+
+    up: bool
+    reason: str = ""
+    queued: int = 0
+    oldest: float = 0.0
 
 
 class Records(Protocol):
-    """A store of records. Everything raises `Unavailable` when the store cannot be reached."""
+    """A store of records. Everything but `start` raises `Unavailable` when it cannot be done."""
 
-    def add(self, record: Record, *, key: str, answer: str) -> str:
+    def start(self) -> None:
+        """Begin what goes on beside requests; once in every process, after the fork."""
+
+    def add(self, record: Record, *, key: str, answer: str) -> Kept:
         """Keep `record` durably, and the answer that was given with it.
 
-        Returns that answer; or, if `key` is not empty and came with another record within a day, that record's answer,
-        and keeps nothing.
+        If `key` is not empty and came with another record within a day, that record's answer is given again, and
+        `record` is not kept.
         """
 
-    def answered(self, key: str) -> str | None:
+    def answered(self, key: str) -> Kept | None:
         """The answer that was given with this key within a day."""
 
     def page(self, limit: int, before: uuid.UUID | None = None) -> list[Record]:
@@ -57,13 +85,24 @@ class Records(Protocol):
     def correct(self, record_id: uuid.UUID, correction: str) -> Record | None:
         """The record with its correction, or None if there is no such record."""
 
-    def check(self) -> None:
-        """Return if a record could be added now."""
+    def check(self) -> State:
+        """Return if a record could be kept now."""
 
 
 def new_id() -> uuid.UUID:
-    """A time UUID (version 1) that tells nothing of this machine."""
-    return uuid.uuid1(node=NODE)
+    """A time UUID (version 1) that no other process makes: its node is random, as RFC 9562 (6.10) has it in place of a
+    network address."""
+    return uuid.uuid1(node=uuid.uuid4().int >> 80 | 1 << 40)
+
+
+def moment(record_id: uuid.UUID) -> datetime:
+    """When it was made, in UTC."""
+    return GREGORIAN + timedelta(microseconds=record_id.time // 10)
+
+
+def order(record_id: uuid.UUID) -> tuple[int, bytes]:
+    """By time; of one time as Cassandra's TimeUUIDType has it, by the other bytes as signed ones."""
+    return record_id.time, bytes(byte ^ 0x80 for byte in record_id.bytes[8:])
 
 
 def to_cursor(record_id: uuid.UUID) -> str:
@@ -82,6 +121,17 @@ def from_cursor(cursor: str) -> uuid.UUID:
     return record_id
 
 
+def pack(glyphs: Sequence[Glyph]) -> bytes:
+    """Glyphs, each (28, 28) uint8, in few bytes."""
+    return zlib.compress(b"".join(glyph.tobytes() for glyph in glyphs))
+
+
+def unpack(packed: bytes) -> Glyph:
+    """(n, 28, 28) uint8."""
+    data = zlib.decompress(packed) if packed else b""
+    return np.frombuffer(data, np.uint8).reshape(len(data) // SIDE**2, SIDE, SIDE)
+
+
 def every(records: Records, page_size: int = 500) -> Iterator[Record]:
     """All records, newest first, a page in memory at a time."""
     page = records.page(page_size)
@@ -90,11 +140,21 @@ def every(records: Records, page_size: int = 500) -> Iterator[Record]:
         page = records.page(page_size, before=page[-1].id)
 
 
-def open_records(url: str) -> Records:
+def open_records(settings: Settings) -> Records:
     """The store that `RECORDS_URL` names; nothing is opened before its first use. Raises `ValueError`."""
-    scheme, separator, rest = url.partition("://")
+    scheme, separator, rest = settings.records_url.partition("://")
     if scheme == "sqlite" and separator and rest.strip("/"):
         from .sqlite import SqliteRecords
 
-        return SqliteRecords(rest.removeprefix("/"))
-    raise ValueError(f"RECORDS_URL must be like sqlite:///records.db, not {scheme}:…")
+        return SqliteRecords(rest.removeprefix("/"), settings.record_ttl_seconds)
+    if scheme == "cassandra" and separator:
+        from .address import read_address
+        from .forwarded import ForwardedRecords
+        from .forwarder import Forwarder
+        from .journal import Journal
+
+        journal = Journal(settings.journal_path)
+        secret = settings.cassandra_password or settings.cassandra_password_file
+        forwarder = Forwarder(journal, read_address(rest), secret, settings.record_ttl_seconds)
+        return ForwardedRecords(journal, forwarder)
+    raise ValueError(f"RECORDS_URL must be like sqlite:///records.db or cassandra://host/mnistkeyspace, not {scheme}:…")

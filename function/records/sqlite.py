@@ -2,100 +2,191 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 from ..errors import Unavailable
-from . import Record
+from . import Kept, Record, State
 
 # The columns of Cassandra's table, so that the same queries read both. `ticks` is the id's own time, which orders.
-SCHEMA = """
-create table if not exists predictrecord (
-    id text primary key, ticks integer not null, time text not null, filename text not null, result text not null,
-    confidence real not null, model text not null, image_sha256 text not null, correction text
-);
-create index if not exists newest on predictrecord (ticks desc, id desc);
+RECORD = """
+    id text unique not null, ticks integer not null, time text not null, filename text not null, result text not null,
+    confidence real not null, model text not null, image_sha256 text not null, correction text,
+    glyphs blob not null default x''
+"""
+COLUMNS = "id, filename, result, confidence, model, image_sha256, correction, glyphs"
+ANSWERS = """
 create table if not exists answers (key text primary key, answer text not null, given integer not null);
 create index if not exists oldest on answers (given);
 """
-COLUMNS = "id, filename, result, confidence, model, image_sha256, correction"
-BUSY = 2.0  # seconds to wait for another process that writes
+SCHEMA = f"""
+create table if not exists predictrecord ({RECORD});
+create index if not exists newest on predictrecord (ticks desc, id desc);
+{ANSWERS}
+"""
+BUSY = 1.0  # seconds to wait for another process that writes …
+POLL = 0.02  # … looking anew after so many at most
+ROOM = 512 * 1024  # bytes that are left free on the disk: more than there are in …
+WAL = 100  # … so many pages, after which SQLite moves them from its write-ahead log into the file
 DAY = 24 * 60 * 60
+TICKS = 10_000_000  # in a second
+EPOCH = 0x01B21DD213814000  # 1970 in the ticks of time UUIDs (RFC 9562)
+LATEST = 1 << 62
 
 
-class SqliteRecords:
+class SqliteFile:
     """One connection per process, shared by its threads; opened at first use, so after any fork."""
+
+    what: str
+    schema: str
 
     def __init__(self, path: str) -> None:
         self._path = path
         self._connection: sqlite3.Connection | None = None
         self._lock = threading.Lock()
 
-    def add(self, record: Record, *, key: str, answer: str) -> str:
-        with self._transaction() as db:
-            if key:
-                given = int(time.time())
-                db.execute("delete from answers where given < ?", (given - DAY,))
-                db.execute("insert or ignore into answers values (?, ?, ?)", (key, answer, given))
-                kept = str(db.execute("select answer from answers where key = ?", (key,)).fetchone()[0])
-                if kept != answer:
-                    return kept
-            db.execute(
-                "insert or ignore into predictrecord values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (str(record.id), record.id.time, record.time, record.filename, record.result, record.confidence,
-                 record.model, record.image_sha256, record.correction),
-            )  # fmt: skip
-        return answer
+    def check(self) -> State:
+        """A small write, so that a broken disk is told from a good one."""
+        with self._writing() as db:
+            self._make_sure_of_room()
+            db.execute("pragma user_version = 1")
+        return State(up=True)
 
-    def answered(self, key: str) -> str | None:
-        with self._transaction() as db:
-            since = int(time.time()) - DAY
-            row = db.execute("select answer from answers where key = ? and given >= ?", (key, since)).fetchone()
-        return str(row[0]) if row else None
+    def _make_sure_of_room(self) -> None:
+        """SQLite needs some even to delete: a file that filled its disk to the last byte could not be emptied."""
+        disk = os.statvfs(Path(self._path).parent)
+        if disk.f_bavail * disk.f_frsize < ROOM:
+            raise Unavailable(f"{self.what} cannot be used (its disk is full). Make room; nothing was recorded.")
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        """Raises `Unavailable` with SQLite's own reason."""
+        if not self._lock.acquire(timeout=BUSY):  # none of many threads waits until all before it have waited
+            raise Unavailable(f"{self.what} is busy. Try again; nothing was recorded.")
+        try:
+            self._connection = self._connection or self._connect()
+            yield self._connection
+        except sqlite3.Error as error:
+            raise Unavailable(f"{self.what} cannot be used ({error}). Try again; nothing was recorded.") from error
+        finally:
+            self._lock.release()
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        """A transaction: committed at the end, rolled back on an error. Raises as `_reading`."""
+        with self._reading() as db:
+            when_free(db, "begin immediate")
+            with db:
+                yield db
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._path, timeout=POLL, isolation_level=None, check_same_thread=False)
+        when_free(connection, "pragma journal_mode = wal")  # readers do not wait for the writer
+        connection.execute("pragma synchronous = full")  # an answered record survives a power cut
+        connection.execute(f"pragma wal_autocheckpoint = {WAL}")
+        for statement in self.schema.split(";"):
+            when_free(connection, statement)
+        return connection
+
+
+def when_free(connection: sqlite3.Connection, statement: str) -> None:
+    """Execute `statement`, which others' writing may prevent, within BUSY seconds. SQLite's own timeout starves one of
+    many that write much, since who has waited longest looks least often, and is none at all for `journal_mode`."""
+    deadline = time.monotonic() + BUSY
+    while True:
+        try:
+            connection.execute(statement)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+        else:
+            return
+
+
+class SqliteRecords(SqliteFile):
+    """Records live for `ttl` seconds, or for ever."""
+
+    what = "The records file"
+    schema = SCHEMA
+
+    def __init__(self, path: str, ttl: int | None = None) -> None:
+        super().__init__(path)
+        self._ttl = ttl
+
+    def start(self) -> None:
+        """Nothing goes on beside requests."""
+
+    def add(self, record: Record, *, key: str, answer: str) -> Kept:
+        with self._writing() as db:
+            kept = claim(db, key, answer) if key else answer
+            if kept == answer:
+                db.execute("insert or ignore into predictrecord values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values(record))
+                if self._ttl:
+                    db.execute("delete from predictrecord where ticks < ?", (self._oldest(),))
+        return Kept(kept, "stored")
+
+    def answered(self, key: str) -> Kept | None:
+        with self._reading() as db:
+            row = db.execute("select answer from answers where key = ? and given >= ?", (key, yesterday())).fetchone()
+        return Kept(row[0], "stored") if row else None
 
     def page(self, limit: int, before: uuid.UUID | None = None) -> list[Record]:
-        query = f"select {COLUMNS} from predictrecord where (ticks, id) < (?, ?) order by ticks desc, id desc limit ?"
-        bound = (before.time, str(before)) if before else (1 << 62, "")
-        with self._transaction() as db:
-            return [to_record(row) for row in db.execute(query, (*bound, limit))]
+        query = f"""select {COLUMNS} from predictrecord where (ticks, id) < (?, ?) and ticks >= ?
+                    order by ticks desc, id desc limit ?"""
+        bound = (before.time, str(before)) if before else (LATEST, "")
+        with self._reading() as db:
+            return [to_record(row) for row in db.execute(query, (*bound, self._oldest(), limit))]
 
     def get(self, record_id: uuid.UUID) -> Record | None:
-        with self._transaction() as db:
-            row = db.execute(f"select {COLUMNS} from predictrecord where id = ?", (str(record_id),)).fetchone()
+        query = f"select {COLUMNS} from predictrecord where id = ? and ticks >= ?"
+        with self._reading() as db:
+            row = db.execute(query, (str(record_id), self._oldest())).fetchone()
         return to_record(row) if row else None
 
     def correct(self, record_id: uuid.UUID, correction: str) -> Record | None:
-        with self._transaction() as db:
+        with self._writing() as db:
             db.execute("update predictrecord set correction = ? where id = ?", (correction, str(record_id)))
         return self.get(record_id)
 
-    def check(self) -> None:
-        with self._transaction() as db:
-            db.execute("begin immediate")
+    def _connect(self) -> sqlite3.Connection:
+        connection = super()._connect()
+        if "glyphs" not in {row[1] for row in connection.execute("pragma table_info(predictrecord)")}:
+            connection.execute(
+                "alter table predictrecord add column glyphs blob not null default x''"
+            )  # of an old file
+        return connection
 
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        """Committed at the end, rolled back on an error. Raises `Unavailable` with SQLite's own reason."""
-        try:
-            with self._lock:
-                self._connection = self._connection or connect(self._path)
-                with self._connection:
-                    yield self._connection
-        except sqlite3.Error as error:
-            raise Unavailable(f"The records file cannot be used ({error}). Try again; nothing was recorded.") from error
+    def _oldest(self) -> int:
+        """The ticks before which a record has lived long enough."""
+        return EPOCH + int((time.time() - self._ttl) * TICKS) if self._ttl else 0
 
 
-def connect(path: str) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=BUSY, check_same_thread=False)
-    connection.execute("pragma journal_mode = wal")  # readers do not wait for the writer
-    connection.execute("pragma synchronous = full")  # an answered record survives a power cut
-    connection.executescript(SCHEMA)
-    return connection
+def claim(db: sqlite3.Connection, key: str, answer: str) -> str:
+    """The answer that has this key: this one, or the first of the day."""
+    db.execute("delete from answers where given < ?", (yesterday(),))
+    db.execute("insert or ignore into answers values (?, ?, ?)", (key, answer, int(time.time())))
+    return str(db.execute("select answer from answers where key = ?", (key,)).fetchone()[0])
 
 
-def to_record(row: tuple[str, str, str, float, str, str, str | None]) -> Record:
+def yesterday() -> int:
+    return int(time.time()) - DAY
+
+
+def values(record: Record) -> tuple[Any, ...]:
+    """In the order of `RECORD`."""
+    return (
+        str(record.id), record.id.time, record.time, record.filename, record.result, record.confidence,
+        record.model, record.image_sha256, record.correction, record.glyphs,
+    )  # fmt: skip
+
+
+def to_record(row: Sequence[Any]) -> Record:
+    """From `COLUMNS`."""
     return Record(uuid.UUID(row[0]), *row[1:])

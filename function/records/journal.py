@@ -1,0 +1,148 @@
+"""The journal: an SQLite file where answers wait until the database has them."""
+
+from __future__ import annotations
+
+import fcntl
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from math import inf
+from pathlib import Path
+
+from ..errors import Unavailable
+from . import Kept, Record
+from .sqlite import ANSWERS, COLUMNS, LATEST, RECORD, SqliteFile, claim, to_record, values, yesterday
+
+# An entry waits while `stored` is null, and may be forwarded from `due` on; once stored it is kept for a while yet. A
+# correction makes a new entry of its record. Times are seconds since 1970, but `corrected` is microseconds.
+SCHEMA = f"""
+create table if not exists entry (
+    sequence integer primary key autoincrement, due real not null, stored real, corrected integer not null, key text,
+    {RECORD}
+);
+create index if not exists waiting on entry (sequence) where stored is null;
+create index if not exists settled on entry (stored) where stored is not null;
+create index if not exists keyed on entry (key) where key is not null;
+create table if not exists node (id text not null, started integer not null);
+{ANSWERS}
+"""
+# Seconds that an entry outlives its being stored. A node that is killed can lose what it wrote last, though it had said
+# that it was written: up to 10 seconds of it with Cassandra's own commitlog_sync. One that hangs is noticed in 10 more.
+MEMORY = 60.0
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A record on its way: `corrected` is when, in microseconds since 1970; `key` and `answer` are None if it had no
+    key."""
+
+    sequence: int
+    corrected: int
+    key: str | None
+    answer: str | None
+    record: Record
+
+
+class Journal(SqliteFile):
+    """Shared by all workers of a machine."""
+
+    what = "The journal"
+    schema = SCHEMA
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(str(path))
+        self.path = path
+
+    def put(self, record: Record, *, lease: float, key: str = "", answer: str = "", corrected: int = 0) -> int | None:
+        """Keep `record` in place of any entry that it has, to be forwarded after `lease` seconds unless it is stored by
+        then.
+
+        Returns the entry's sequence number; or None if `key` is another answer's, and nothing was kept.
+        """
+        with self._writing() as db:
+            self._make_sure_of_room()
+            if key and claim(db, key, answer) != answer:
+                return None
+            if corrected:
+                key = (db.execute("select key from entry where id = ?", (str(record.id),)).fetchone() or ("",))[0]
+            query = "insert or replace into entry values (null, ?, null, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            return db.execute(query, (time.time() + lease, corrected, key or None, *values(record))).lastrowid
+
+    def answered(self, key: str) -> Kept | None:
+        query = """select answer, exists (select 1 from entry where entry.key = answers.key and stored is null)
+                   from answers where key = ? and given >= ?"""
+        with self._reading() as db:
+            row = db.execute(query, (key, yesterday())).fetchone()
+        return Kept(row[0], "queued" if row[1] else "stored") if row else None
+
+    def page(self, limit: int, before: uuid.UUID | None = None) -> list[Record]:
+        """At most `limit` records that wait, newest first, from the newest older than `before`."""
+        query = f"""select {COLUMNS} from entry where stored is null and (ticks, id) < (?, ?)
+                    order by ticks desc, id desc limit ?"""
+        bound = (before.time, str(before)) if before else (LATEST, "")
+        with self._reading() as db:
+            return [to_record(row) for row in db.execute(query, (*bound, limit))]
+
+    def get(self, record_id: uuid.UUID) -> Record | None:
+        """The record, if it waits."""
+        query = f"select {COLUMNS} from entry where id = ? and stored is null"
+        with self._reading() as db:
+            row = db.execute(query, (str(record_id),)).fetchone()
+        return to_record(row) if row else None
+
+    def due(self, limit: int, by: float) -> list[Entry]:
+        """The first entries that may be forwarded at the time `by`, in the order in which they came."""
+        query = f"""select sequence, corrected, key, answer, {COLUMNS}
+                    from entry left join answers using (key)
+                    where stored is null and due <= ? order by sequence limit ?"""
+        with self._reading() as db:
+            rows = db.execute(query, (by, limit)).fetchall()
+        return [
+            Entry(sequence, corrected, key, answer, to_record(row)) for sequence, corrected, key, answer, *row in rows
+        ]
+
+    def mark(self, sequences: Sequence[int]) -> None:
+        """These entries are stored."""
+        with self._writing() as db:
+            now = time.time()
+            db.executemany("update entry set stored = ? where sequence = ?", [(now, number) for number in sequences])
+
+    def recall(self, running: set[tuple[str, int]]) -> None:
+        """All that was stored of late waits again if a node is not `running` any more, or began anew: it may have lost
+        what it had said to have written. Each is told as (id, start)."""
+        with self._writing() as db:
+            known = set(db.execute("select id, started from node"))
+            if known - running:
+                db.execute("update entry set due = stored, stored = null where stored is not null")
+            if known != running:
+                db.execute("delete from node")
+                db.executemany("insert into node values (?, ?)", running)
+
+    def forget(self) -> None:
+        """Drop what was stored long enough ago."""
+        with self._writing() as db:
+            db.execute("delete from entry where stored < ?", (time.time() - MEMORY,))
+
+    def waiting(self, by: float = inf) -> tuple[int, float]:
+        """How many entries may be forwarded at the time `by`, and since when the first of them could be."""
+        query = "select count(*), coalesce(min(due), ?) from entry where stored is null and due <= ?"
+        with self._reading() as db:
+            count, since = db.execute(query, (by, by)).fetchone()
+        return count, since
+
+    @contextmanager
+    def alone(self) -> Iterator[bool]:
+        """Whether no other process is in here meanwhile; the lock ends with the process, however it ends."""
+        try:
+            file = self.path.with_name(self.path.name + ".lock").open("w")
+        except OSError as error:
+            raise Unavailable(f"The journal cannot be used ({error.strerror}).") from error
+        with file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+            else:
+                yield True

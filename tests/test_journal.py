@@ -1,0 +1,234 @@
+"""The journal: what waits, in which order, for how long, and what is remembered of what does not."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+from math import inf
+from pathlib import Path
+
+import pytest
+
+from function.errors import Unavailable
+from function.records import Kept, Record, new_id
+from function.records.journal import MEMORY, Journal
+
+NODES = {("one", 1), ("two", 1)}
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Journal:
+    return Journal(tmp_path / "journal.db")
+
+
+def a_record(result: str = "9") -> Record:
+    return Record(new_id(), "9.png", result, 0.9987, "digits_int8@0123456789ab", "5f" * 32, glyphs=b"\x00\xff")
+
+
+def put(journal: Journal, record: Record, *, lease: float = 0.0) -> int:
+    sequence = journal.put(record, lease=lease)
+    assert sequence
+    return sequence
+
+
+def due(journal: Journal, by: float = inf) -> list[Record]:
+    return [entry.record for entry in journal.due(1000, by)]
+
+
+class TestWaiting:
+    def test_records_are_due_in_the_order_in_which_they_came(self, journal: Journal) -> None:
+        records = [a_record(str(number)) for number in range(20)]
+        shuffled = sorted(records, key=lambda record: record.id.hex[::-1])
+        for record in shuffled:
+            put(journal, record)
+        assert due(journal) == shuffled
+        assert [entry.record for entry in journal.due(3, inf)] == shuffled[:3]
+
+    def test_a_record_is_not_due_while_a_request_has_it_in_hand(self, journal: Journal) -> None:
+        put(journal, a_record("1"), lease=30)
+        free = a_record("2")
+        put(journal, free)
+        now = time.time()
+        assert due(journal, by=now) == [free]
+        assert len(due(journal, by=now + 31)) == 2
+        assert journal.waiting(by=now)[0] == 1
+        assert journal.waiting()[0] == 2
+
+    def test_what_is_stored_waits_no_more(self, journal: Journal) -> None:
+        first, second = a_record("1"), a_record("2")
+        sequence = put(journal, first)
+        put(journal, second)
+        journal.mark([sequence])
+        assert due(journal) == journal.page(10) == [second]
+        assert journal.get(first.id) is None
+        assert journal.get(second.id) == second
+
+    def test_how_long_the_oldest_has_waited_is_known(self, journal: Journal) -> None:
+        before = time.time()
+        assert journal.waiting(by=before) == (0, before)
+        put(journal, a_record())
+        time.sleep(0.05)
+        put(journal, a_record())
+        count, since = journal.waiting()
+        assert count == 2
+        assert before <= since <= before + 0.05
+
+    def test_pages_are_newest_first(self, journal: Journal) -> None:
+        records = [a_record(str(number)) for number in range(5)]
+        for record in records:
+            put(journal, record)
+        assert journal.page(2) == records[:-3:-1]
+        assert journal.page(10, before=records[3].id) == records[2::-1]
+
+    def test_it_is_all_there_when_it_is_opened_again(self, journal: Journal) -> None:
+        record = a_record()
+        put(journal, record)
+        assert due(Journal(journal.path)) == [record]
+
+
+class TestCorrections:
+    def test_a_correction_takes_the_place_of_its_record(self, journal: Journal) -> None:
+        record, other = a_record("1"), a_record("2")
+        put(journal, record)
+        put(journal, other)
+        corrected = dataclasses.replace(record, correction="7")
+        journal.put(corrected, lease=0, corrected=1234)
+        entries = journal.due(10, inf)
+        assert [(entry.record, entry.corrected) for entry in entries] == [(other, 0), (corrected, 1234)]
+
+    def test_a_correction_that_comes_while_its_record_is_on_its_way_still_waits(self, journal: Journal) -> None:
+        record = a_record()
+        on_its_way = put(journal, record)
+        corrected = dataclasses.replace(record, correction="7")
+        journal.put(corrected, lease=0, corrected=1234)
+        journal.mark([on_its_way])
+        assert due(journal) == [corrected]
+
+
+class TestKeys:
+    def test_a_correction_leaves_its_record_the_key(self, journal: Journal) -> None:
+        record = a_record()
+        journal.put(record, lease=0, key="a key", answer="one")
+        journal.put(dataclasses.replace(record, correction="7"), lease=0, corrected=1234)
+        (entry,) = journal.due(10, inf)
+        assert (entry.key, entry.answer, entry.record.correction) == ("a key", "one", "7")
+        assert journal.answered("a key") == Kept("one", "queued")
+
+    def test_the_first_answer_with_a_key_is_kept_and_no_other(self, journal: Journal) -> None:
+        record = a_record()
+        assert journal.put(record, lease=0, key="a key", answer="one")
+        assert journal.put(a_record(), lease=0, key="a key", answer="two") is None
+        assert due(journal) == [record]
+        (entry,) = journal.due(10, inf)
+        assert (entry.key, entry.answer) == ("a key", "one")
+
+    def test_an_answer_is_queued_until_its_record_is_stored(self, journal: Journal) -> None:
+        assert journal.answered("a key") is None
+        sequence = journal.put(a_record(), lease=0, key="a key", answer="one")
+        assert sequence
+        assert journal.answered("a key") == Kept("one", "queued")
+        journal.mark([sequence])
+        assert journal.answered("a key") == Kept("one", "stored")
+
+    def test_an_answer_is_known_for_a_day_though_its_entry_is_forgotten(
+        self, journal: Journal, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        sequence = journal.put(a_record(), lease=0, key="a key", answer="one")
+        assert sequence
+        journal.mark([sequence])
+        later = time.time() + 2 * MEMORY
+        monkeypatch.setattr("function.records.journal.time.time", lambda: later)
+        journal.forget()
+        assert journal.answered("a key") == Kept("one", "stored")
+
+
+class TestMemory:
+    def test_what_was_stored_of_late_waits_again_if_a_node_began_anew(self, journal: Journal) -> None:
+        record = a_record()
+        journal.recall(NODES)
+        journal.mark([put(journal, record, lease=30)])
+        journal.recall({("one", 2), ("two", 1)})
+        assert due(journal, by=time.time()) == [record]
+
+    def test_and_if_a_node_runs_no_more(self, journal: Journal) -> None:
+        record = a_record()
+        journal.recall(NODES)
+        journal.mark([put(journal, record)])
+        journal.recall({("one", 1)})
+        assert due(journal) == [record]
+
+    @pytest.mark.parametrize("running", [NODES, NODES | {("three", 1)}])
+    def test_but_not_if_all_nodes_run_on(self, journal: Journal, running: set[tuple[str, int]]) -> None:
+        journal.recall(NODES)
+        journal.mark([put(journal, a_record())])
+        journal.recall(running)
+        assert due(journal) == []
+
+    def test_one_process_alone_is_told_of_it(self, journal: Journal) -> None:
+        other = Journal(journal.path)
+        journal.recall(NODES)
+        journal.mark([put(journal, a_record())])
+        journal.recall(set())
+        journal.mark([entry.sequence for entry in journal.due(10, inf)])
+        other.recall(set())
+        assert due(other) == []
+
+    def test_what_was_stored_long_ago_is_forgotten_and_what_waits_is_not(
+        self, journal: Journal, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        waits = a_record()
+        journal.recall(NODES)
+        journal.mark([put(journal, a_record())])
+        put(journal, waits)
+        journal.forget()
+        later = time.time() + 2 * MEMORY
+        monkeypatch.setattr("function.records.journal.time.time", lambda: later)
+        journal.forget()
+        journal.recall(set())
+        assert due(journal) == [waits]
+
+
+class TestTogether:
+    def test_one_process_forwards_at_a_time(self, journal: Journal) -> None:
+        other = Journal(journal.path)
+        with journal.alone() as first:
+            with other.alone() as second:
+                assert (first, second) == (True, False)
+            with other.alone() as third:
+                assert not third
+        with other.alone() as fourth:
+            assert fourth
+
+    def test_threads_that_write_at_once_lose_nothing(self, journal: Journal) -> None:
+        journals = [Journal(journal.path) for _ in range(4)]
+        records = [a_record() for _ in range(400)]
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda index: put(journals[index % 4], records[index]), range(400)))
+        assert {record.id for record in due(journal)} == {record.id for record in records}
+
+
+class TestTrouble:
+    @pytest.mark.parametrize("name", ["missing/journal.db", "."])
+    def test_a_journal_that_cannot_be_used_says_so(self, tmp_path: Path, name: str) -> None:
+        journal = Journal(tmp_path / name)
+        with pytest.raises(Unavailable, match="The journal cannot be used"):
+            put(journal, a_record())
+
+    def test_a_lock_that_cannot_be_made_says_so(self, tmp_path: Path) -> None:
+        with pytest.raises(Unavailable, match="The journal cannot be used"), Journal(tmp_path / "missing/j.db").alone():
+            pass
+
+    def test_nothing_is_put_onto_a_disk_that_is_as_good_as_full_but_what_is_there_can_be_taken_off(
+        self, journal: Journal, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        sequence = put(journal, a_record())
+        disk = os.statvfs(journal.path.parent)
+        monkeypatch.setattr("function.records.sqlite.ROOM", disk.f_bavail * disk.f_frsize * 2)
+        with pytest.raises(Unavailable, match="its disk is full"):
+            journal.put(a_record(), lease=0)
+        with pytest.raises(Unavailable, match="its disk is full"):
+            journal.check()
+        journal.mark([sequence])
+        assert due(journal) == []
