@@ -9,8 +9,10 @@ export HOST ?= 127.0.0.1
 export PORT ?= 8080
 export FRONTEND_DIR ?= $(CURDIR)/frontend
 
+RECORDS ?= 1000000
+
 .DEFAULT_GOAL := help
-.PHONY: help run test lint train convert
+.PHONY: help run test bench lint train convert
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -24,6 +26,11 @@ test: $(VENV)/testing lint  ## install all that the tests need and run them; say
 	@tests/install-system-packages
 	@tests/install-cassandra $(VENV)/cassandra
 	@unset HOST PORT FRONTEND_DIR; $(BIN)/python -m pytest
+
+bench: $(VENV)/testing  ## measure what recording costs, over SQLite and a real Cassandra (RECORDS=… to page through)
+	@tests/install-system-packages
+	@tests/install-cassandra $(VENV)/cassandra
+	@unset HOST PORT FRONTEND_DIR; $(BIN)/python -m bench.records --records $(RECORDS)
 
 lint: $(VENV)/testing  ## ruff, mypy strict
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
