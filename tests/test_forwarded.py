@@ -8,12 +8,14 @@ import logging
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import textwrap
 import time
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -119,6 +121,22 @@ class TestCutOff:
             ):
                 with pytest.raises(Unavailable, match=r"The journal cannot be used .*Cassandra takes nothing either"):
                     ask()
+
+    def test_a_journal_that_another_keeps_locked_holds_up_nobody_for_long(
+        self, cut_off: ForwardedRecords, tmp_path: Path
+    ) -> None:
+        cut_off.check()
+
+        def add(_: int) -> float:
+            began = time.monotonic()
+            with pytest.raises(Unavailable, match="The journal"):
+                cut_off.add(a_record(), key="", answer="")
+            return time.monotonic() - began
+
+        with contextlib.closing(sqlite3.connect(tmp_path / "journal.db")) as other, ThreadPoolExecutor(8) as pool:
+            other.execute("begin immediate")
+            assert max(pool.map(add, range(8))) < 2
+        assert cut_off.add(a_record(), key="", answer="").recorded == "queued"
 
     def test_a_password_file_that_is_not_there_is_the_reason(self, nowhere: str, keyspace: str, tmp_path: Path) -> None:
         with opened(nowhere, keyspace, tmp_path, CASSANDRA_PASSWORD_FILE=str(tmp_path / "secret")) as store:

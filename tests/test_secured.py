@@ -160,8 +160,8 @@ def test_the_nodes_address_is_as_good_as_its_name(secured: Secured, start: Start
 
 # ── Who is not ────────────────────────────────────────────────────────────────────────────────────────────────
 WRONG: dict[str, tuple[dict[str, str], str, str]] = {
-    "password": ({}, "hunter3", "user or password are wrong"),
-    "no password": ({}, "", "user or password are wrong"),
+    "password": ({}, "hunter3", "the login fails"),
+    "no password": ({}, "", "the login fails"),
     "authority": ({"ca": "other_ca"}, SECRET, "the connection fails: certificate verify failed: unable to get local"),
     "name": ({"host": "impostor"}, SECRET, "the connection fails: certificate verify failed: Hostname mismatch"),
     "client certificate": ({"client": "other_client"}, SECRET, "the connection fails: tlsv1 alert"),
@@ -177,7 +177,7 @@ def test_what_is_wrong_is_told_and_records_are_queued(
     with start(secured.url(**parts), CASSANDRA_PASSWORD=password) as service:
         state = ready(service)
         assert state["records"] == "down"
-        assert str(state["reason"]).startswith(reason)
+        assert str(state["reason"]).startswith(reason), state
         for _ in range(3):
             time.sleep(1)
             assert httpx.post(service.url, content=digit_png(4)).json()["recorded"] == "queued"

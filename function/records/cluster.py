@@ -153,7 +153,7 @@ def reason(error: Exception) -> str:
     """In words for an operator, with no secret in them."""
     match error:
         case AuthenticationFailed():
-            why = "user or password are wrong"
+            why = f"the login fails: {error}"
         case Unauthorized():
             why = f"the user is not allowed to: {error}"
         case NoQuorum():

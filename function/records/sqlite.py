@@ -68,7 +68,8 @@ class SqliteFile:
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
         """Raises `Unavailable` with SQLite's own reason."""
-        if not self._lock.acquire(timeout=BUSY):  # none of many threads waits until all before it have waited
+        # Not for ever: while another process keeps the file locked, threads here would wait one after the other.
+        if not self._lock.acquire(timeout=BUSY):
             raise Unavailable(f"{self.what} is busy. Try again; nothing was recorded.")
         try:
             self._connection = self._connection or self._connect()
@@ -80,31 +81,33 @@ class SqliteFile:
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        """A transaction: committed at the end, rolled back on an error. Raises as `_reading`."""
+        """A transaction: committed at the end, rolled back on an error. Raises as `_reading`, after BUSY seconds."""
+        until = time.monotonic() + BUSY
         with self._reading() as db:
-            when_free(db, "begin immediate")
+            when_free(db, "begin immediate", until)
             with db:
                 yield db
 
     def _connect(self) -> sqlite3.Connection:
+        until = time.monotonic() + BUSY
         connection = sqlite3.connect(self._path, timeout=POLL, isolation_level=None, check_same_thread=False)
-        when_free(connection, "pragma journal_mode = wal")  # readers do not wait for the writer
+        when_free(connection, "pragma journal_mode = wal", until)  # readers do not wait for the writer
         connection.execute("pragma synchronous = full")  # an answered record survives a power cut
         connection.execute(f"pragma wal_autocheckpoint = {WAL}")
         for statement in self.schema.split(";"):
-            when_free(connection, statement)
+            when_free(connection, statement, until)
         return connection
 
 
-def when_free(connection: sqlite3.Connection, statement: str) -> None:
-    """Execute `statement`, which others' writing may prevent, within BUSY seconds. SQLite's own timeout starves one of
-    many that write much, since who has waited longest looks least often, and is none at all for `journal_mode`."""
-    deadline = time.monotonic() + BUSY
+def when_free(connection: sqlite3.Connection, statement: str, until: float) -> None:
+    """Execute `statement`, which others' writing may prevent, by a time of `time.monotonic`. SQLite's own timeout
+    starves one of many that write much, since who has waited longest looks least often, and is none at all for
+    `journal_mode`."""
     while True:
         try:
             connection.execute(statement)
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
                 raise
         else:
             return
