@@ -221,12 +221,16 @@ def test_what_befalls_nodes_under_load_costs_no_answer(
     with running_function(tmp_path, over(nodes, keyspace, WORKERS=str(fault.workers))) as service:
         with under_load(service) as load:
             load.wait_for(is_stored, count=150)
+            seen = len(load.answers)
             fault.befall(nodes)
             load.wait_for(fault.between, count=200)
+            between = load.answers[seen:]
             fault.mend(nodes)
             load.wait_for(is_stored, count=150)
         listing = listed(service)
     count(fault.name, load, in_the_table(nodes, keyspace), listing, faults)
+    if fault.between is is_stored:  # a quorum is there all the while
+        assert sum(map(is_queued, between)) < 0.1 * len(between)
 
 
 class TestNodesThatMove:

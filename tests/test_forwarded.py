@@ -17,12 +17,14 @@ import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
-from function.errors import Unavailable
+from function.errors import Lost, Unavailable
 from function.records import Kept, Record, new_id, open_records
+from function.records.cassandra import CassandraRecords
 from function.records.forwarded import ForwardedRecords
 from function.settings import read_settings
 from tests.helpers import ROOT, digit_png, running_function, wait_until_nothing_waits
@@ -226,6 +228,54 @@ class TestForwarding:
             corrected = elsewhere.correct(record.id, "7")
             assert corrected
             assert here.get(record.id) == here.page(1)[0] == corrected
+
+    def test_one_failure_queues_one_answer_and_three_in_a_row_take_cassandra_for_down(
+        self, cassandra: Nodes, keyspace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        failures = 0
+
+        def fail_at_times(store: CassandraRecords, *arguments: Any, **options: Any) -> bool:
+            nonlocal failures
+            if failures:
+                failures -= 1
+                raise Lost("no node answered in time")
+            return write(store, *arguments, **options)
+
+        write = CassandraRecords.write
+        monkeypatch.setattr(CassandraRecords, "write", fail_at_times)
+        with opened(cassandra.addresses[0], keyspace, tmp_path) as store:
+            wait_until_up(store)
+            failures = 1
+            assert store.add(a_record(), key="", answer="").recorded == "queued"
+            assert store.forwarder.up
+            assert store.add(a_record(), key="", answer="").recorded == "stored"
+            monkeypatch.setattr(store.forwarder, "_look", lambda by: by)  # which would find that all is well
+            time.sleep(1)
+            failures = 3
+            assert [store.add(a_record(), key="", answer="").recorded for _ in range(4)] == ["queued"] * 4
+            assert (failures, store.forwarder.up, store.forwarder.reason) == (0, False, "no node answered in time")
+            monkeypatch.undo()
+            wait_until_up(store)
+            assert len(store.page(10)) == 6
+
+    def test_a_key_that_could_not_be_claimed_is_claimed_before_its_record_is_written(
+        self, cassandra: Nodes, keyspace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fail(*_: Any) -> tuple[Record, str]:
+            raise Lost("no node answered in time")
+
+        record = a_record()
+        (tmp_path / "elsewhere").mkdir()
+        with opened(cassandra.addresses[0], keyspace, tmp_path) as store:
+            wait_until_up(store)
+            with monkeypatch.context() as patch:
+                patch.setattr(CassandraRecords, "claim", fail)
+                assert store.add(record, key="a key", answer="one") == Kept("one", "queued")
+            wait_until_up(store)
+            with opened(cassandra.addresses[0], keyspace, tmp_path / "elsewhere") as elsewhere:
+                wait_until_up(elsewhere)
+                assert elsewhere.add(a_record(), key="a key", answer="two") == Kept("one", "stored")
+                assert elsewhere.page(10) == [record]
 
     def test_a_full_journal_is_no_matter_while_cassandra_is_up(
         self, cassandra: Nodes, keyspace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

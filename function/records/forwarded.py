@@ -28,9 +28,12 @@ class ForwardedRecords:
     # ── Write ─────────────────────────────────────────────────────────────────────────────────────────────────
     def add(self, record: Record, *, key: str, answer: str) -> Kept:
         self.start()
-        if key and (claimed := self.forwarder.ask(lambda store: store.claim(key, record, answer))):
-            record, answer = claimed  # perhaps another's: whoever finds a claim sees to it that it is recorded
-        return self._keep(record, key, answer)
+        if not key:
+            return self._keep(record, key, answer)
+        claimed = self.forwarder.ask(lambda store: store.claim(key, record, answer))
+        if not claimed:  # the forwarder claims the key before it writes
+            return self._keep(record, key, answer, later=True)
+        return self._keep(claimed[0], key, claimed[1])  # perhaps another's: whoever finds a claim records it
 
     def answered(self, key: str) -> Kept | None:
         self.start()
@@ -40,10 +43,10 @@ class ForwardedRecords:
         claimed = self.forwarder.ask(lambda store: store.answered(key)) if key else None
         return self._keep(claimed[0], key, claimed[1]) if claimed else None
 
-    def _keep(self, record: Record, key: str, answer: str) -> Kept:
-        """In the journal and in Cassandra; either is enough."""
+    def _keep(self, record: Record, key: str, answer: str, *, later: bool = False) -> Kept:
+        """In the journal and, if not `later`, in Cassandra; either is enough."""
         try:
-            sequence = self._journal.put(record, lease=self._lease(), key=key, answer=answer)
+            sequence = self._journal.put(record, lease=0 if later else self._lease(), key=key, answer=answer)
         except Unavailable as error:
             if self._write(record):
                 return Kept(answer, "stored")
@@ -52,7 +55,7 @@ class ForwardedRecords:
             kept = self._journal.answered(key)
             assert kept
             return kept
-        if not self._write(record):
+        if later or not self._write(record):
             return Kept(answer, "queued")
         self.forwarder.is_stored(sequence)
         if key:  # whoever comes next with it is told the same
@@ -100,7 +103,8 @@ class ForwardedRecords:
 
     def check(self) -> State:
         self.start()
-        up, reason = self.forwarder.up, "" if self.forwarder.up else self.forwarder.reason
+        up = self.forwarder.up
+        reason = self.forwarder.trouble if up else self.forwarder.reason
         try:
             self._journal.check()
         except Unavailable as error:

@@ -24,7 +24,8 @@ START = 0.5  # seconds until the driver is imported: the first answer has the pr
 TICK = 0.5  # seconds between two looks at the journal
 SLOWEST = 2.0  # seconds between two tries to reach the database, after the first few
 BATCH = 50  # entries that are on their way at once …
-FORWARD = 5.0  # … and have so many seconds
+FORWARD = 2.0  # … and have so many seconds
+FAILURES = 3  # so many questions one after the other without an answer mean that the database is down
 FIRST = 1.0  # seconds that a reader waits for the very first try
 LAST = 5.0  # seconds for what is left when a process ends
 
@@ -44,10 +45,11 @@ class Forwarder:
         self._secret = secret
         self._ttl = ttl
         self._store: CassandraRecords | None = None
-        self._trouble = ""  # the journal's
+        self.trouble = ""  # why what waits is not forwarded though Cassandra is up
+        self._failures = 0  # since the last answer
         self._stored: deque[int] = deque()  # entries that requests have written, to be marked
         self._changed = threading.Event()  # a node may have gone or come back
-        self._doubted = threading.Event()  # a reader got no answer
+        self._doubted = threading.Event()  # a question got no answer
         self._wake, self._tried, self._ending = threading.Event(), threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
@@ -74,19 +76,26 @@ class Forwarder:
 
     # ── For requests ──────────────────────────────────────────────────────────────────────────────────────────
     def ask(self, question: Callable[[CassandraRecords], Answer]) -> Answer | None:
-        """None if the store is down, or goes down over this: no request waits for it a second time."""
+        """None if the store is down or gives no answer.
+
+        Of several nodes one may have failed, so the first failure only raises a doubt, which the thread settles.
+        """
         store = self._store
         if not store or not self.up:
             return None
         try:
-            return question(store)
+            answer = question(store)
         except Down as error:
-            self._fail(error)
+            self._doubt()
+            self._failures += 1
+            if self._failures >= FAILURES:
+                self._fail(error)
             return None
+        self._failures = 0
+        return answer
 
     def read(self, question: Callable[[CassandraRecords], Answer]) -> Answer:
-        """Raises `Unavailable`. What is too much to read is no reason to write no more: whether the store is down, the
-        thread finds out."""
+        """Raises `Unavailable`. What is too much to read is no reason to write no more, however often."""
         if not self._tried.is_set():
             self._wake.set()
             self._tried.wait(FIRST)
@@ -96,8 +105,7 @@ class Forwarder:
                 return question(store)
             except Down as error:
                 reason = error.detail
-                self._doubted.set()
-                self._wake.set()
+                self._doubt()
         raise Unavailable(f"Cassandra cannot be read: {reason}. Try again in a while.")
 
     def is_stored(self, sequence: int) -> None:
@@ -140,13 +148,13 @@ class Forwarder:
                 self._recall()
                 self._forward(by)
                 self._journal.forget()
-            self._trouble = ""
-        except Down as error:
-            self._fail(error)
+            self.trouble = ""
         except Unavailable as error:
-            if error.detail != self._trouble:
-                log.warning("%s", error.detail)
-            self._trouble = error.detail
+            if isinstance(error, Down):
+                self._doubted.set()
+            if error.detail != self.trouble:
+                log.warning("What waits is not forwarded: %s", error.detail)
+            self.trouble = error.detail
 
     def connect(self) -> None:
         """Return if the store is up. A session that is of no use is closed, and the next try begins with the hosts'
@@ -156,16 +164,24 @@ class Forwarder:
             self._changed.set()
         if not self.up or self._doubted.is_set():
             self._doubted.clear()
-            try:
-                self._store.probe()
-            except Lost:
-                self._close_store()
-                raise
+            self._probe(self._store)
         if not self.up:
             with suppress(Unavailable):
                 self._recall()
             log.warning("Cassandra takes records.")
+            self._failures = 0
             self.up = True
+
+    def _probe(self, store: CassandraRecords) -> None:
+        """Raises `Down` if the store takes nothing, twice if it is thought to be up: a session is costly to renew."""
+        if self.up:
+            with suppress(Down):
+                return store.probe()
+        try:
+            store.probe()
+        except Lost:
+            self._close_store()
+            raise
 
     def _open(self) -> CassandraRecords:
         try:
@@ -182,6 +198,10 @@ class Forwarder:
         store, self._store = self._store, None
         if store:
             store.close()
+
+    def _doubt(self) -> None:
+        self._doubted.set()
+        self._wake.set()
 
     def _fail(self, error: Down) -> None:
         was_up, self.up = self.up, False
