@@ -10,12 +10,13 @@ export PORT ?= 8080
 export FRONTEND_DIR ?= $(CURDIR)/frontend
 
 RECORDS ?= 1000000
+IMAGE ?= digit-reader
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench lint train convert
+.PHONY: help run test test-containers image image-size sbom bench lint lock train convert
 
 help:  ## list the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 
 run: $(VENV)/serving  ## serve page and function on http://localhost:8080 (PORT, HOST, RECORDS_URL, …)
 	@echo "Page:  http://localhost:$(PORT)/"
@@ -25,12 +26,28 @@ run: $(VENV)/serving  ## serve page and function on http://localhost:8080 (PORT,
 test: $(VENV)/testing lint  ## install all that the tests need and run them; says what it had to skip
 	@tests/install-system-packages
 	@tests/install-cassandra $(VENV)/cassandra
-	@unset HOST PORT FRONTEND_DIR; $(BIN)/python -m pytest
+	@unset HOST PORT FRONTEND_DIR; $(BIN)/python -m pytest --ignore tests/containers
+
+test-containers: $(VENV)/testing  ## build the image and try the whole system out on a container engine (Docker with compose)
+	@unset HOST PORT FRONTEND_DIR; $(BIN)/python -m pytest tests/containers
+
+image:  ## build the function's image (IMAGE=…)
+	docker build --tag $(IMAGE) .
+
+image-size: image $(VENV)/testing  ## say how much each layer and package of the image weighs
+	@$(BIN)/python -m deploy.image size $(IMAGE)
+
+sbom: image $(VENV)/testing  ## write the image's bill of materials, sbom.json (CycloneDX)
+	@$(BIN)/python -m deploy.image sbom $(IMAGE) > sbom.json && echo sbom.json
 
 bench: $(VENV)/testing  ## measure what recording costs, over SQLite and a real Cassandra (RECORDS=… to page through)
 	@tests/install-system-packages
 	@tests/install-cassandra $(VENV)/cassandra
 	@unset HOST PORT FRONTEND_DIR; $(BIN)/python -m bench.records --records $(RECORDS)
+
+lock: $(VENV)/testing  ## write the pinned requirements, with hashes, from the .in files
+	@for name in function/requirements deploy/numpy; do $(BIN)/uv pip compile --quiet --universal --generate-hashes \
+	  --python-version 3.11 --custom-compile-command "make lock" $$name.in --output-file $$name.txt; done
 
 lint: $(VENV)/testing  ## ruff, mypy strict
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
@@ -49,7 +66,7 @@ $(VENV)/serving: function/requirements.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
-$(VENV)/training: requirements-train.txt $(VENV)/serving
+$(VENV)/training: requirements-train.txt function/requirements.in $(VENV)/serving
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
