@@ -16,12 +16,12 @@ YES, NO = ("true", "yes", "1"), ("false", "no", "0", "")
 @dataclass(frozen=True)
 class Settings:
     """`frontend_dir` is None where something else, such as nginx, serves the page; `record_ttl_seconds` is None where
-    records are kept for ever."""
+    records are kept for ever; `journal_path` is None where no disk outlives the process."""
 
     records_url: str
     cassandra_password: str = field(repr=False)
     cassandra_password_file: Path | None
-    journal_path: Path
+    journal_path: Path | None
     record_ttl_seconds: int | None
     keep_glyphs: bool
     model_path: Path
@@ -36,7 +36,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         records_url=environment.get("RECORDS_URL") or "sqlite:///records.db",
         cassandra_password=environment.get("CASSANDRA_PASSWORD", ""),
         cassandra_password_file=path(environment, "CASSANDRA_PASSWORD_FILE"),
-        journal_path=path(environment, "JOURNAL_PATH") or Path("journal.db"),
+        journal_path=journal_path(environment),
         record_ttl_seconds=positive(environment, "RECORD_TTL_SECONDS"),
         keep_glyphs=choice(environment, "KEEP_GLYPHS"),
         model_path=path(environment, "MODEL_PATH") or MODEL,
@@ -49,6 +49,13 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
 def path(environment: Mapping[str, str], name: str) -> Path | None:
     text = environment.get(name)
     return Path(text) if text else None
+
+
+def journal_path(environment: Mapping[str, str]) -> Path | None:
+    """None on Cloud Run and Knative, which say who they are by K_SERVICE: their disks end with the container."""
+    default = "none" if environment.get("K_SERVICE") else "journal.db"
+    text = environment.get("JOURNAL_PATH") or default
+    return None if text == "none" else Path(text)
 
 
 def positive(environment: Mapping[str, str], name: str) -> int | None:

@@ -292,6 +292,50 @@ class TestForwarding:
             assert store.page(10) == [dataclasses.replace(record, correction="7")]
 
 
+class TestWithoutJournal:
+    """Where no disk outlives the process."""
+
+    def test_the_first_answer_waits_for_cassandra_and_is_stored(
+        self, cassandra: Nodes, keyspace: str, tmp_path: Path
+    ) -> None:
+        record = a_record()
+        with opened(cassandra.addresses[0], keyspace, tmp_path, JOURNAL_PATH="none") as store:
+            assert store.add(record, key="a key", answer="one") == Kept("one", "stored")
+            assert store.add(a_record(), key="a key", answer="two") == Kept("one", "stored")
+            assert store.answered("a key") == Kept("one", "stored")
+            assert store.correct(record.id, "7") == dataclasses.replace(record, correction="7")
+            assert store.page(10) == [dataclasses.replace(record, correction="7")]
+            assert (store.check().up, store.check().reason) == (True, "")
+        assert list(tmp_path.iterdir()) == []
+
+    def test_without_cassandra_there_is_no_answer(self, nowhere: str, keyspace: str, tmp_path: Path) -> None:
+        with opened(nowhere, keyspace, tmp_path, JOURNAL_PATH="none") as store:
+            for ask in (
+                lambda: store.add(a_record(), key="", answer=""),
+                lambda: store.add(a_record(), key="a key", answer=""),
+                store.check,
+            ):
+                began = time.monotonic()
+                with pytest.raises(Unavailable, match=r"no journal\. Cassandra takes nothing either: no node"):
+                    ask()
+                assert time.monotonic() - began < 3
+
+    def test_a_key_that_cannot_be_claimed_makes_no_record(
+        self, cassandra: Nodes, keyspace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fail(*_: Any) -> tuple[Record, str]:
+            raise Lost("no node answered in time")
+
+        with opened(cassandra.addresses[0], keyspace, tmp_path, JOURNAL_PATH="none") as store:
+            store.add(a_record(), key="", answer="")  # waits until Cassandra is up
+            with monkeypatch.context() as patch:
+                patch.setattr(CassandraRecords, "claim", fail)
+                with pytest.raises(Unavailable, match="There is no journal"):
+                    store.add(a_record(), key="a key", answer="one")
+            assert store.add(a_record(), key="a key", answer="two") == Kept("two", "stored")
+            assert len(store.page(10)) == 2
+
+
 # ── The function over it ──────────────────────────────────────────────────────────────────────────────────────
 class TestService:
     def test_nothing_is_opened_and_no_driver_imported_before_the_fork(self, nowhere: str, tmp_path: Path) -> None:

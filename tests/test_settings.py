@@ -38,6 +38,7 @@ def test_without_an_environment_there_are_the_documented_defaults() -> None:
             Path("/run/secrets/cassandra"),
         ),
         ("JOURNAL_PATH", "/data/journal.db", "journal_path", Path("/data/journal.db")),
+        ("JOURNAL_PATH", "none", "journal_path", None),
         ("RECORD_TTL_SECONDS", "86400", "record_ttl_seconds", 86_400),
         ("KEEP_GLYPHS", "true", "keep_glyphs", True),
         ("KEEP_GLYPHS", "1", "keep_glyphs", True),
@@ -50,6 +51,12 @@ def test_without_an_environment_there_are_the_documented_defaults() -> None:
 def test_each_variable_sets_its_own_setting_and_no_other(variable: str, text: str, field: str, value: Any) -> None:
     changed = vars(read_settings({variable: text, "SOMETHING_ELSE": "1"}))
     assert changed == {**vars(read_settings({})), field: value}
+
+
+def test_where_disks_end_with_the_container_there_is_no_journal_unless_one_is_named() -> None:
+    assert read_settings({"K_SERVICE": "digit-reader"}).journal_path is None
+    named = {"K_SERVICE": "digit-reader", "JOURNAL_PATH": "/data/journal.db"}
+    assert read_settings(named).journal_path == Path("/data/journal.db")
 
 
 VARIABLES = [

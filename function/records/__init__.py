@@ -151,9 +151,9 @@ def open_records(settings: Settings) -> Records:
         from .address import read_address
         from .forwarded import ForwardedRecords
         from .forwarder import Forwarder
-        from .journal import Journal
+        from .journal import Journal, NoJournal
 
-        journal = Journal(settings.journal_path)
+        journal = Journal(settings.journal_path) if settings.journal_path else NoJournal()
         secret = settings.cassandra_password or settings.cassandra_password_file
         forwarder = Forwarder(journal, read_address(rest), secret, settings.record_ttl_seconds)
         return ForwardedRecords(journal, forwarder)

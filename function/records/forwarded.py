@@ -10,8 +10,9 @@ from dataclasses import replace
 from ..errors import Unavailable
 from . import Kept, Record, State, order
 from .forwarder import Forwarder
-from .journal import Journal
+from .journal import Journal, NoJournal
 
+CONNECT = 5.0  # seconds that an answer waits for the very first connection, if there is no journal to take it
 LEASE = 2.0  # seconds that a request has its entry for itself: longer than it waits for Cassandra
 
 
@@ -28,6 +29,8 @@ class ForwardedRecords:
     # ── Write ─────────────────────────────────────────────────────────────────────────────────────────────────
     def add(self, record: Record, *, key: str, answer: str) -> Kept:
         self.start()
+        if isinstance(self._journal, NoJournal):
+            self.forwarder.wait(CONNECT)
         if not key:
             return self._keep(record, key, answer)
         claimed = self.forwarder.ask(lambda store: store.claim(key, record, answer))
@@ -48,7 +51,7 @@ class ForwardedRecords:
         try:
             sequence = self._journal.put(record, lease=0 if later else self._lease(), key=key, answer=answer)
         except Unavailable as error:
-            if self._write(record):
+            if not later and self._write(record):
                 return Kept(answer, "stored")
             raise self._neither(error) from error
         if sequence is None:  # another request with this key was faster
@@ -110,7 +113,8 @@ class ForwardedRecords:
         except Unavailable as error:
             if not up:
                 raise self._neither(error) from error
-            reason = error.detail
+            if not isinstance(self._journal, NoJournal):
+                reason = error.detail
         now = time.time()
         queued, since = 0, now
         with suppress(Unavailable):

@@ -94,11 +94,15 @@ class Forwarder:
         self._failures = 0
         return answer
 
-    def read(self, question: Callable[[CassandraRecords], Answer]) -> Answer:
-        """Raises `Unavailable`. What is too much to read is no reason to write no more, however often."""
+    def wait(self, seconds: float) -> None:
+        """For the very first try to reach the store, which is made at once."""
         if not self._tried.is_set():
             self._wake.set()
-            self._tried.wait(FIRST)
+            self._tried.wait(seconds)
+
+    def read(self, question: Callable[[CassandraRecords], Answer]) -> Answer:
+        """Raises `Unavailable`. What is too much to read is no reason to write no more, however often."""
+        self.wait(FIRST)
         store, reason = self._store, self.reason
         if store and self.up:
             try:
@@ -206,7 +210,7 @@ class Forwarder:
     def _fail(self, error: Down) -> None:
         was_up, self.up = self.up, False
         if was_up or error.detail != self.reason:
-            log.warning("Cassandra takes no records: %s. They are kept in %s.", error.detail, self._journal.path)
+            log.warning("Cassandra takes no records: %s. %s.", error.detail, self._journal.fate)
         self.reason = error.detail
         if was_up:
             self._wake.set()

@@ -12,7 +12,7 @@ from math import inf
 from pathlib import Path
 
 from ..errors import Unavailable
-from . import Kept, Record
+from . import Kept, Record, State
 from .sqlite import ANSWERS, COLUMNS, LATEST, RECORD, SqliteFile, claim, to_record, values, yesterday
 
 # An entry waits while `stored` is null, and may be forwarded from `due` on; once stored it is kept for a while yet. A
@@ -31,6 +31,7 @@ create table if not exists node (id text not null, started integer not null);
 # Seconds that an entry outlives its being stored. A node that is killed can lose what it wrote last, though it had said
 # that it was written: up to 10 seconds of it with Cassandra's own commitlog_sync. One that hangs is noticed in 10 more.
 MEMORY = 60.0
+NONE = "There is no journal."
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,7 @@ class Journal(SqliteFile):
     def __init__(self, path: Path) -> None:
         super().__init__(str(path))
         self.path = path
+        self.fate = f"They are kept in {path}"  # of answers, while the database is down
 
     def put(self, record: Record, *, lease: float, key: str = "", answer: str = "", corrected: int = 0) -> int | None:
         """Keep `record` in place of any entry that it has, to be forwarded after `lease` seconds unless it is stored by
@@ -146,3 +148,42 @@ class Journal(SqliteFile):
                 yield False
             else:
                 yield True
+
+
+class NoJournal(Journal):
+    """Where no disk outlives the process: takes nothing, so that an answer is given only once the database has it."""
+
+    def __init__(self) -> None:
+        super().__init__(Path())
+        self.fate = "No picture is read until it does: there is no journal"
+
+    def check(self) -> State:
+        raise Unavailable(NONE)
+
+    def put(self, *_: object, **__: object) -> int | None:
+        raise Unavailable(NONE)
+
+    def answered(self, key: str) -> Kept | None:  # noqa: ARG002
+        return None
+
+    def page(self, limit: int, before: uuid.UUID | None = None) -> list[Record]:  # noqa: ARG002
+        return []
+
+    def get(self, record_id: uuid.UUID) -> Record | None:  # noqa: ARG002
+        return None
+
+    def mark(self, sequences: Sequence[int]) -> None:
+        pass
+
+    def recall(self, running: set[tuple[str, int]]) -> None:
+        pass
+
+    def forget(self) -> None:
+        pass
+
+    def waiting(self, by: float = inf) -> tuple[int, float]:
+        return 0, by
+
+    @contextmanager
+    def alone(self) -> Iterator[bool]:
+        yield False
