@@ -63,9 +63,9 @@ RUN ["/usr/bin/python3.11", "/build/bytecode.py"]
 # ── The image ───────────────────────────────────────────────────────────────────────────────────────────────────
 FROM runtime
 COPY --from=bytecode /app/bytecode /app/bytecode
-# Records and the journal: the defaults of RECORDS_URL and JOURNAL_PATH begin where the process does. Group 0 is for
-# platforms that choose a user of their own.
-COPY --from=bytecode --chown=65532:0 --chmod=775 /build/empty /data
+# /data is for records and the journal: the defaults of RECORDS_URL and JOURNAL_PATH begin where the process does. Group 0
+# is for platforms that choose a user of their own.
+COPY --from=bytecode --chown=65532:0 /build/root /
 VOLUME /data
 WORKDIR /data
 ENV PYTHONDONTWRITEBYTECODE=1

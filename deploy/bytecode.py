@@ -15,11 +15,17 @@ from PIL import Image
 
 from function.decode import KINDS
 
+DATA = Path("/build/root/data")  # what becomes /data: a folder that can be written by its group too
 PICTURE = Path("picture.png")
 PORT = "8080"
 ASKED = ("/", "/records", "/records?format=csv", "/health/live", "/health/ready", "/metrics", "/openapi.json")
 # Imported only for some pictures, or where there is a Cassandra.
-LATER = [*(module for _, module in KINDS.values()), "function.records.cassandra", "function.records.__main__"]
+LATER = [
+    *(module for _, module in KINDS.values()),
+    "PIL.MpoImagePlugin",
+    "function.records.cassandra",
+    "function.records.__main__",
+]
 STORES = (
     "cassandra://127.0.0.1:1",
     "sqlite:///records.db",
@@ -49,7 +55,8 @@ def ask(path: str, data: bytes | None = None, *, until: float = 0) -> None:
             return
 
 
-Path("/build/empty").mkdir()
+DATA.mkdir(parents=True)
+DATA.chmod(0o775)
 Image.new("L", (100, 100), 255).save(PICTURE)
 for module in LATER:
     importlib.import_module(module)
