@@ -9,10 +9,12 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
-from tests.helpers import ROOT, Service, knowing, running_function
+from tests.helpers import ROOT, Service, free_port, knowing, running_function
+from tests.nginx import running_nginx
 from tests.nodes import Nodes, running_nodes
 
 SHARED = ROOT.parent / "shared"
@@ -68,6 +70,20 @@ def service_with_page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serv
     """The function as `make run` starts it: it serves the page too."""
     with running_function(tmp_path_factory.mktemp("page"), {"FRONTEND_DIR": str(ROOT / "frontend")}) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def site(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The page's URL, through nginx, with the function behind it."""
+    with running_nginx(tmp_path_factory.mktemp("nginx"), urlsplit(service.url).netloc) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def site_without_function(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The page's URL, through nginx, with nothing listening where the function should be."""
+    with running_nginx(tmp_path_factory.mktemp("nginx-alone"), f"127.0.0.1:{free_port()}") as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

@@ -3,27 +3,17 @@
 from __future__ import annotations
 
 import base64
-import contextlib
-import http.client
 import io
-import json
 import os
 import re
 import shutil
-import socket
-import subprocess
-import tempfile
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 from PIL import Image
 
-from tests.helpers import Service, digit_png, encode, free_port
+from tests.helpers import Service, digit_png, encode
 
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
@@ -39,8 +29,6 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
-FRONTEND = Path(__file__).resolve().parent.parent / "frontend"
-NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin:/opt/homebrew/bin")
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 CHROMIUM_FLAGS = [
     "--no-sandbox",
@@ -51,90 +39,6 @@ CHROMIUM_FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-
-POLICY = "Content-Security-Policy"
-
-
-# ------------------------------------------------------------------------------------------------ nginx
-
-
-def rendered(directory: Path, port: int, upstream: str) -> Path:
-    """The configuration with its port, its upstream and its paths for temporary files moved, and nothing else."""
-    text = (FRONTEND / "nginx.conf").read_text()
-    for line, moved in (
-        ("listen 8000;", f"listen 127.0.0.1:{port};"),
-        ("server 127.0.0.1:8080;", f"server {upstream};"),
-    ):
-        assert text.count(line) == 1
-        text = text.replace(line, moved)
-    config = directory / "nginx.conf"
-    config.write_text(text.replace(" /tmp/", f" {directory}/"))
-    return config
-
-
-def nginx_command(config: Path, *arguments: str) -> list[str]:
-    if NGINX is None:
-        pytest.skip("nginx is not installed")
-    return [NGINX, "-p", f"{FRONTEND}/", "-c", str(config), "-e", "stderr", *arguments]
-
-
-@contextlib.contextmanager
-def running_nginx(directory: Path, upstream: str) -> Iterator[str]:
-    """nginx in front of `upstream` (host:port), for as long as the block lasts; gives its URL."""
-    port = free_port()
-    # As root, workers would run as nobody, who may not read a checkout in root's home.
-    user = "user root; " if os.geteuid() == 0 else ""
-    command = nginx_command(rendered(directory, port, upstream), "-g", f"{user}daemon off;")
-    with (directory / "log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log)
-        try:
-            wait_until_listening(port, process, directory / "log")
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            process.terminate()
-            process.wait(timeout=20)
-
-
-def wait_until_listening(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline and process.poll() is None:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-            return
-        time.sleep(0.02)
-    pytest.fail(f"nginx did not start: {log.read_text()}")
-
-
-@pytest.fixture(scope="module")
-def site(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The page's URL, through nginx, with the function behind it."""
-    with running_nginx(tmp_path_factory.mktemp("nginx"), urlsplit(service.url).netloc) as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def site_without_function(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The page's URL, through nginx, with nothing listening where the function should be."""
-    with running_nginx(tmp_path_factory.mktemp("nginx-alone"), f"127.0.0.1:{free_port()}") as url:
-        yield url
-
-
-@dataclass(frozen=True)
-class Reply:
-    status: int
-    headers: http.client.HTTPMessage
-    body: bytes
-
-
-def request(url: str, method: str = "GET", **headers: str) -> Reply:
-    """One plain HTTP request; keyword `if_none_match` becomes the header If-None-Match."""
-    parts = urlsplit(url)
-    connection = http.client.HTTPConnection(parts.netloc, timeout=20)
-    path = parts.path + (f"?{parts.query}" if parts.query else "")
-    connection.request(method, path, headers={name.replace("_", "-").title(): value for name, value in headers.items()})
-    response = connection.getresponse()
-    reply = Reply(response.status, response.headers, response.read())
-    connection.close()
-    return reply
 
 
 # ---------------------------------------------------------------------------------------------- browser
@@ -585,109 +489,3 @@ class TestLooks:
             page.get_by_role("link", name="CSV").click()
         assert download.value.suggested_filename.endswith(".csv")
         assert b"filename" in download.value.path().read_bytes().splitlines()[0]
-
-
-# --------------------------------------------------------------------------------------------------- nginx
-
-
-class TestNginx:
-    @pytest.mark.parametrize("user", [None, 65534], ids=["as started", "as an ordinary user"])
-    def test_the_configuration_has_no_faults_and_no_warnings(self, user: int | None) -> None:
-        if user is not None and os.geteuid() != 0:
-            pytest.skip("already an ordinary user, and only root can become another")
-        with tempfile.TemporaryDirectory() as name:
-            directory = Path(name)
-            config = rendered(directory, free_port(), "127.0.0.1:8080")
-            directory.chmod(0o777)
-            # A checkout may lie where only its owner can look; the prefix is not looked at by -t.
-            command = nginx_command(config, "-t")
-            # nginx opens /dev/stdout anew, which another user may not do with a pipe of ours.
-            out, err = subprocess.DEVNULL, subprocess.PIPE
-            done = subprocess.run(command, check=False, user=user, cwd="/", text=True, stdout=out, stderr=err)
-            assert done.returncode == 0, done.stderr
-            assert not re.search(r"\[(warn|error|alert|emerg)\]", done.stderr), done.stderr
-
-    def test_the_pages_files_are_served_with_their_kinds(self, site: str) -> None:
-        kinds = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
-        served = [file for file in FRONTEND.iterdir() if file.suffix in kinds]
-        assert len(served) > 5
-        for file in served:
-            reply = request(f"{site}/{file.name}")
-            assert reply.status == 200
-            assert reply.body == file.read_bytes()
-            assert reply.headers.get_content_type() == kinds[file.suffix]
-        assert request(f"{site}/").body == (FRONTEND / "index.html").read_bytes()
-
-    @pytest.mark.parametrize(
-        "path",
-        ["/nginx.conf", "/.git/config", "/.env", "/no-such-page", "/../train.py", "/%2e%2e/train.py", "/favicon.ico"],
-    )
-    def test_nothing_else_is_served(self, site: str, path: str) -> None:
-        assert request(site + path).status in {400, 404}
-
-    @pytest.mark.parametrize("path", ["/", "/main.js", "/no-such-page", "/api/no-such-thing", "/api/records"])
-    def test_every_answer_carries_each_security_header_once(self, site: str, path: str) -> None:
-        headers = request(site + path).headers
-        assert headers.get_all(POLICY) == [policy_of_nginx()]
-        assert headers.get_all("X-Content-Type-Options") == ["nosniff"]
-        assert headers.get_all("Referrer-Policy") == ["no-referrer"]
-        assert headers.get_all("Cross-Origin-Opener-Policy") == ["same-origin"]
-        assert len(headers.get_all("Permissions-Policy") or []) == 1
-        assert headers.get_all("Server") == ["nginx"]
-
-    def test_the_function_sends_the_same_policy_with_the_page(self, service_with_page: Service) -> None:
-        assert request(f"{service_with_page.url}/").headers.get_all(POLICY) == [policy_of_nginx()]
-
-    def test_files_are_revalidated_and_not_sent_again(self, site: str) -> None:
-        first = request(f"{site}/main.js")
-        assert first.headers["Cache-Control"] == "no-cache"
-        again = request(f"{site}/main.js", if_none_match=first.headers["ETag"])
-        assert (again.status, again.body) == (304, b"")
-
-    def test_text_is_compressed(self, site: str) -> None:
-        reply = request(f"{site}/style.css", accept_encoding="gzip")
-        assert reply.headers["Content-Encoding"] == "gzip"
-        assert len(reply.body) < len((FRONTEND / "style.css").read_bytes()) / 2
-
-    def test_a_body_over_the_limit_is_refused_in_the_apis_words(self, site: str) -> None:
-        # nginx goes by the announced length, so nothing needs to be sent.
-        reply = request(f"{site}/api/", "POST", content_length=str(22 * 1024 * 1024))
-        assert reply.status == 413
-        assert problem(reply) == {
-            "type": "urn:digit-reader:too-large",
-            "title": "The picture is too large",
-            "status": 413,
-            "detail": "The limit is 20 MiB. Send a smaller picture.",
-        }
-
-    @pytest.mark.parametrize("path", ["/api/", "/api/records?limit=10", "/api/some.html"])
-    def test_without_the_function_the_api_answers_with_a_problem(self, site_without_function: str, path: str) -> None:
-        reply = request(site_without_function + path)
-        assert reply.status == problem(reply)["status"] == 502
-        assert problem(reply)["title"] == "The reader is not available"
-        assert int(reply.headers["Retry-After"]) > 0
-        assert reply.headers.get_all(POLICY) == [policy_of_nginx()]
-
-    def test_the_functions_own_errors_pass_through(self, site: str, service: Service) -> None:
-        there, here = request(f"{service.url}/records/nothing"), request(f"{site}/api/records/nothing")
-        assert (here.status, problem(here)) == (there.status, problem(there))
-
-    def test_a_request_id_is_kept_when_it_is_well_formed(self, site: str) -> None:
-        assert request(f"{site}/api/records", x_request_id="abc-123").headers.get_all("X-Request-Id") == ["abc-123"]
-        assert re.fullmatch("[0-9a-f]{32}", request(f"{site}/", x_request_id="<script>").headers["X-Request-Id"])
-
-
-def policy_of_nginx() -> str:
-    """The one line that says it; nothing inline is ever allowed."""
-    config = (FRONTEND / "nginx.conf").read_text()
-    (policy,) = re.findall(r'add_header Content-Security-Policy "([^"]+)" always;', config)
-    assert "default-src 'none'" in policy
-    assert "unsafe" not in policy
-    return str(policy)
-
-
-def problem(reply: Reply) -> dict[str, Any]:
-    """RFC 9457."""
-    assert reply.headers.get_content_type() == "application/problem+json"
-    parsed: dict[str, Any] = json.loads(reply.body)
-    return parsed
