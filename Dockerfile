@@ -66,6 +66,7 @@ COPY --from=bytecode /app/bytecode /app/bytecode
 # /data is for records and the journal: the defaults of RECORDS_URL and JOURNAL_PATH begin where the process does. Group 0
 # is for platforms that choose a user of their own.
 COPY --from=bytecode --chown=65532:0 /build/root /
+USER 65532
 VOLUME /data
 WORKDIR /data
 ENV PYTHONDONTWRITEBYTECODE=1

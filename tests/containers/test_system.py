@@ -165,7 +165,8 @@ def test_several_functions_share_the_work(system: Compose) -> None:
     time.sleep(2)
     for _ in range(12):
         assert system.read().status_code == 200
-    addresses = {line.split()[0] for line in system("exec", "-T", "nginx", "getent", "ahostsv4", "function").splitlines()}
+    found = system("exec", "-T", "nginx", "getent", "ahostsv4", "function")
+    addresses = {line.split()[0] for line in found.splitlines()}
     assert len(addresses) == 3
     config = system("exec", "-T", "nginx", "cat", "/tmp/nginx.conf")  # noqa: S108
     assert all(f"server {address}:8080" in config for address in addresses)
