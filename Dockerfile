@@ -77,7 +77,7 @@ live = http.client.HTTPConnection('127.0.0.1', int(os.environ['PORT']), timeout=
 live.request('GET', '/health/live'); \
 raise SystemExit(live.getresponse().status != 200)"]
 ENTRYPOINT ["/usr/bin/python3.11", "-m", "functions_framework"]
-ARG VERSION=0
+ARG VERSION=0.1.0
 LABEL org.opencontainers.image.title="Digit Reader" \
       org.opencontainers.image.description="Handwritten digits in any picture become numbers, with a durable log of every answer." \
       org.opencontainers.image.licenses="Apache-2.0" \

@@ -5,6 +5,9 @@ from __future__ import annotations
 import importlib
 import io
 import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +19,8 @@ from .errors import NotAPicture, Unreadable
 Pixels = npt.NDArray[np.uint8]
 
 Image.MAX_IMAGE_PIXELS = None  # our own limit is checked, before decoding, and is what the answer names
+# Pixels lie in blocks of 16 MiB by default, which glibc keeps for each thread once free. It gives larger ones back.
+Image.core.set_block_size(512 * 1024 * 1024)  # type: ignore[attr-defined]
 
 WORKING_SIDE = 640  # pixels: finer detail says nothing about a digit
 
@@ -46,6 +51,30 @@ LYING = (5, 6, 7, 8)
 READABLE = "PNG, JPEG, GIF, WebP, AVIF, HEIC, TIFF, BMP and PNM"
 
 
+class Budget:
+    """What threads have of something together, such as memory."""
+
+    def __init__(self) -> None:
+        self._used = 0
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def taken(self, amount: int, most: int) -> Iterator[None]:
+        """Wait until no more than `most` is used with `amount`, and use it meanwhile."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._used + amount <= most)
+            self._used += amount
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._used -= amount
+                self._changed.notify_all()
+
+
+DECODING = Budget()  # pixels, of up to 16 bytes each: all threads together have as many as one picture may have
+
+
 @dataclass(frozen=True)
 class Picture:
     """What a camera or a hand made, upright: `pixels` (h, w, 3) uint8, reduced to at most `WORKING_SIDE`; `width` and
@@ -69,13 +98,19 @@ def decode(data: bytes, *, max_pixels: int) -> Picture:
     """
     kind = sniff(data)
     try:
-        with open_as(kind, data) as image:
-            check_size(image, max_pixels)
-            return to_picture(image)
+        image = open_as(kind, data)
+        width, height = image.size
+        check_size(width * height, max_pixels)
+        image.draft("RGB", (WORKING_SIDE, WORKING_SIDE))
+        with DECODING.taken(image.width * image.height, max_pixels):
+            picture = to_picture(image, width, height)
+            image.close()
+            del image  # a decoder holds as much memory as the pixels do
     except (Unreadable, MemoryError):
         raise
     except Exception as error:  # the decoders of nine formats raise nearly everything on damaged bytes
         raise Unreadable(f"The {kind} file is damaged or incomplete. Save or send it anew.") from error
+    return picture
 
 
 def sniff(data: bytes) -> str:
@@ -93,15 +128,13 @@ def open_as(kind: str, data: bytes) -> Image.Image:
     return Image.open(io.BytesIO(data), formats=[kind])
 
 
-def check_size(image: Image.Image, max_pixels: int) -> None:
-    if image.width * image.height > max_pixels:
+def check_size(pixels: int, max_pixels: int) -> None:
+    if pixels > max_pixels:
         raise Unreadable(f"It has more than {max_pixels:,} pixels. Send a smaller picture.")
 
 
-def to_picture(image: Image.Image) -> Picture:
-    """Reduce first: all later copies are small then."""
-    width, height = image.size
-    image.draft("RGB", (WORKING_SIDE, WORKING_SIDE))
+def to_picture(image: Image.Image, width: int, height: int) -> Picture:
+    """Reduce first: all later copies are small then. `width` and `height` are those of the file."""
     image.load()
     if image.format == "TIFF":  # the only one that Pillow turns upright as it loads
         width, height = image.size
@@ -115,10 +148,9 @@ def to_picture(image: Image.Image) -> Picture:
 
 def resizable(image: Image.Image) -> Image.Image:
     """In a mode whose pixels can be averaged."""
-    if image.mode.startswith(("I", "F")):
-        return image.convert("F")
     transparent = "transparency" in image.info or image.mode in ("LA", "La", "PA", "RGBA", "RGBa")
-    return image.convert("RGBA" if transparent else "RGB")
+    mode = "F" if image.mode.startswith(("I", "F")) else "RGBA" if transparent else "RGB"
+    return image if image.mode == mode and "transparency" not in image.info else image.convert(mode)
 
 
 def to_rgb(image: Image.Image) -> Pixels:

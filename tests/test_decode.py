@@ -7,15 +7,17 @@ import random
 import struct
 import subprocess
 import sys
+import threading
 import time
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from function.decode import WORKING_SIDE, Picture, Pixels, decode
+from function.decode import WORKING_SIDE, Budget, Picture, Pixels, decode
 from function.errors import NotAPicture, Unreadable
 from tests.heic import LYING_4
 from tests.helpers import ROOT, draw_digit, encode
@@ -271,15 +273,23 @@ def lying(kind: str, width: int, height: int) -> bytes:
 
 PEAK = """
 import re, sys
+from concurrent.futures import ThreadPoolExecutor
 import PIL.PngImagePlugin
 from function.decode import decode
 def peak():
     return 1024 * int(re.search(r"VmHWM:\\s+([0-9]+) kB", open("/proc/self/status").read())[1])
-data = sys.stdin.buffer.read()
+data, threads = sys.stdin.buffer.read(), int(sys.argv[1])
 before = peak()
-decode(data, max_pixels=64_000_000)
+with ThreadPoolExecutor(threads) as pool:
+    list(pool.map(lambda _: decode(data, max_pixels=36_000_000), range(threads)))
 print(peak() - before)
 """
+
+
+def peak_of_decoding(data: bytes, *, threads: int = 1) -> int:
+    """Bytes that a process of its own needs for it, in each of some threads at once."""
+    command = [sys.executable, "-c", PEAK, str(threads)]
+    return int(subprocess.run(command, input=data, capture_output=True, check=True, cwd=ROOT).stdout)
 
 
 class TestSize:
@@ -324,11 +334,9 @@ class TestSize:
     def test_a_large_picture_in_a_small_file_takes_little_memory(self, mode: str, options: dict[str, Any]) -> None:
         side = 4000
         data = encode(Image.new(mode, (side, side)), **options)
-        taken = subprocess.run([sys.executable, "-c", PEAK], input=data, capture_output=True, check=True, cwd=ROOT)
         assert len(data) < 100_000
-        assert (
-            int(taken.stdout) < 14 * side * side
-        )  # Pillow itself holds colours in 4 bytes a pixel: three such pictures, and room
+        # Pillow itself holds colours in 4 bytes a pixel: three such pictures, and room.
+        assert peak_of_decoding(data) < 14 * side * side
 
 
 # ── What is no picture, or a broken one ───────────────────────────────────────────────────────────────────────
@@ -347,6 +355,36 @@ ONE_OF_EACH = {
     "PNM, P3": plain_pnm(DRAWN, "P3"),
     "PNM, P6": encode(DRAWN, "PPM"),
 }
+
+
+class TestBudget:
+    def test_threads_take_turns_when_there_is_not_enough_for_all(self) -> None:
+        budget, used, most_used = Budget(), [0], [0]
+        lock = threading.Lock()
+
+        def work(amount: int) -> None:
+            with budget.taken(amount, 10):
+                with lock:
+                    used[0] += amount
+                    most_used[0] = max(most_used[0], used[0])
+                time.sleep(0.002)
+                with lock:
+                    used[0] -= amount
+
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(work, [1, 10, 4, 6, 9, 2, 3, 7] * 10))
+        assert 6 < most_used[0] <= 10
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process's peak in /proc")
+    def test_eight_threads_need_little_more_memory_than_one(self) -> None:
+        picture = encode(draw_digit(1, side=6000, nib=300).convert("RGBA"))
+        assert peak_of_decoding(picture, threads=8) < 1.5 * peak_of_decoding(picture, threads=1)
+
+    def test_what_fails_gives_back_what_it_took(self) -> None:
+        budget = Budget()
+        for _ in range(3):
+            with pytest.raises(OSError, match="damaged"), budget.taken(10, 10):
+                raise OSError("damaged")
 
 
 class TestBroken:

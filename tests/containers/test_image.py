@@ -8,18 +8,21 @@ import socket
 import subprocess
 import threading
 import time
+import tomllib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
+import yaml
 
 from deploy.image import Files, bill_of_materials, compressed, layers, read_files, uncompressed
 from tests.conftest import Table
 from tests.containers.engine import Container, docker, running_container
 from tests.heic import LYING_4
-from tests.helpers import ROOT, Service, digit_png
+from tests.helpers import ROOT, Service, digit_png, draw_digit, encode
 from tests.test_decode import LOSSLESS, LOSSY
 
 HARDENED = ("--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges")
@@ -78,6 +81,8 @@ def test_it_says_what_it_is_and_runs_as_nobody_in_particular(image: str) -> None
     assert isinstance(labels, dict)
     for name in ("title", "description", "licenses", "version", "base.name"):
         assert labels[f"org.opencontainers.image.{name}"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert labels["org.opencontainers.image.version"] == project["version"]
     assert config["User"] not in ("", "0", "root")
     assert config["Healthcheck"]
 
@@ -137,6 +142,18 @@ def test_damaged_pictures_do_not_end_it(container: Container) -> None:
         damaged = LYING_4[:start] + b"\xff\x00\xff\x00" + LYING_4[start + 4 :]
         assert httpx.post(f"{container.url}/?record=false", content=damaged, timeout=30).status_code in (200, 415, 422)
     assert httpx.post(f"{container.url}/?record=false", content=LYING_4, timeout=30).json()["result"] == "4"
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP"])
+def test_eight_of_the_largest_pictures_at_once_fit_into_the_memory_that_compose_gives(kind: str, image: str) -> None:
+    function = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]["function"]
+    memory, threads = function["mem_limit"], function["environment"]["THREADS"]
+    picture = encode(draw_digit(1, side=8000, nib=400).convert("RGBA"), kind)
+    options = (*HARDENED, "--memory", memory, "--memory-swap", memory, "--env", f"THREADS={threads}")
+    with running_container(image, *options) as running, ThreadPoolExecutor(threads) as pool:
+        asked = [pool.submit(httpx.post, running.url, content=picture, timeout=120) for _ in range(threads)]
+        assert [each.result().json().get("result") for each in asked] == ["1"] * threads
+        assert "SIGKILL" not in running.log
 
 
 def test_it_serves_the_page_and_keeps_records_over_a_restart(image: str) -> None:
