@@ -26,10 +26,8 @@ LATER = [
     "function.records.cassandra",
     "function.records.__main__",
 ]
-STORES = (
-    "cassandra://127.0.0.1:1",
-    "sqlite:///records.db",
-)  # no Cassandra is there, which is enough to import its driver
+# No Cassandra is there, which is enough to import what the driver needs.
+STORES = ("cassandra://127.0.0.1:1", "sqlite:///records.db")
 
 
 def serve(records_url: str) -> None:

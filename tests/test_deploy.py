@@ -92,11 +92,6 @@ def test_manifests_ask_and_set_only_what_there_is(found: dict[str, Any]) -> None
     assert secret["valueFrom"]["secretKeyRef"]["name"] == "cassandra-password"
 
 
-def test_links_of_the_guide_lead_somewhere() -> None:
-    for link in re.findall(r"\]\(([^)#:]+)\)", (DEPLOY / "README.md").read_text()):
-        assert (DEPLOY / link).exists(), link
-
-
 # ── From sources, as Google's buildpack does ──────────────────────────────────────────────────────────────────
 def test_the_buildpack_finds_the_framework_among_the_requirements() -> None:
     """It looks there for a line with that name, and else adds one of its own, which has no hash."""

@@ -92,7 +92,7 @@ def test_make_lists_its_targets() -> None:
 
 
 def test_links_lead_somewhere() -> None:
-    for document in (ROOT / "README.md", ROOT / "model" / "README.md"):
+    for document in (ROOT / "README.md", ROOT / "model" / "README.md", ROOT / "deploy" / "README.md"):
         for link in re.findall(r"\]\(([^)#:]+)\)", document.read_text()):
             assert (document.parent / link).exists(), (document.name, link)
 

@@ -53,7 +53,7 @@ def running_container(image: str, *options: str, port: int = 8080) -> Iterator[C
     docker("run", "--detach", "--name", name, "--publish", f"127.0.0.1:{outside}:{port}", *options, image)
     container = Container(name, f"http://127.0.0.1:{outside}")
     try:
-        until(lambda: httpx.get(f"{container.url}/health/live").status_code == 200, container.log)
+        until(lambda: httpx.get(f"{container.url}/health/live").status_code == 200, lambda: container.log)
         yield container
     finally:
         docker("rm", "--force", "--volumes", name)
@@ -126,7 +126,7 @@ def running_system(*overrides: Path, **environment: str) -> Iterator[Compose]:
         compose("down", "--volumes", "--timeout", "5")
 
 
-def until(true: Callable[[], bool], explain: Callable[[], str] | str, seconds: float = 60) -> None:
+def until(true: Callable[[], bool], explain: Callable[[], str], seconds: float = 60) -> None:
     """Ask again and again, whatever cannot be reached or is no answer yet."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -134,4 +134,4 @@ def until(true: Callable[[], bool], explain: Callable[[], str] | str, seconds: f
             if true():
                 return
         time.sleep(0.1)
-    raise AssertionError(explain if isinstance(explain, str) else explain())
+    raise AssertionError(explain())
