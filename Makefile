@@ -13,7 +13,7 @@ RECORDS ?= 1000000
 IMAGE ?= digit-reader
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-containers image image-size sbom bench lint lock train convert
+.PHONY: help run test test-containers image image-size sbom bench figures stages lint lock train convert
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -45,6 +45,12 @@ bench: $(VENV)/testing  ## measure what recording costs, over SQLite and a real 
 	@tests/install-cassandra $(VENV)/cassandra
 	@unset HOST PORT FRONTEND_DIR; $(BIN)/python -m bench.records --records $(RECORDS)
 
+figures: $(VENV)/testing  ## measure recognition for the model card (PICTURES=… a folder of labelled pictures)
+	@unset HOST PORT FRONTEND_DIR; $(BIN)/python -m bench.recognition $(if $(PICTURES),--pictures $(PICTURES))
+
+stages: $(VENV)/testing  ## draw how a picture is prepared, step by step, to stages.png (PICTURE=docs/9.png)
+	@unset HOST PORT FRONTEND_DIR; $(BIN)/python -m bench.stages $(or $(PICTURE),docs/9.png) stages.png && echo stages.png
+
 lock: $(VENV)/testing  ## write the pinned requirements, with hashes, from the .in files
 	@for name in function/requirements deploy/numpy; do $(BIN)/uv pip compile --quiet --universal --generate-hashes \
 	  --python-version 3.11 --custom-compile-command "make lock" $$name.in --output-file $$name.txt; done
@@ -53,7 +59,7 @@ lint: $(VENV)/testing  ## ruff, mypy strict
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
 train: $(VENV)/training  ## train model/digits.keras on MNIST (downloaded to data/, or from MNIST_DIR)
-	@$(BIN)/python train.py
+	@$(BIN)/python train.py $(if $(EXTRA),--start model/digits.keras --epochs 10 --extra $(EXTRA))
 
 convert: $(VENV)/training  ## make and check model/digits_int8.tflite from model/digits.keras
 	@$(BIN)/python convert_tflite.py

@@ -18,38 +18,53 @@ from PIL import Image
 from .classify import Probabilities
 from .errors import Problem
 from .locate import Mark
-from .prepare import Glyph
+from .prepare import NOT_A_DIGIT, Glyph
 from .records import Record, State
 
 UNSURE = 0.6  # a digit with less confidence is said to be doubtful
 WIDE_GAP = 1.2  # of a line's height: such a gap is a space …
 UNUSUAL_GAP = 2.0  # … if it is so much wider than the line's usual one
 
+MANY = 30  # marks: among more than these …
+STRANGE = 1 / 3  # … at most so many may be no digits
+
 Notice = dict[str, str]
 
 
 @dataclass(frozen=True)
 class Digit:
-    """One mark as it was read: its `probabilities` (10,), its `box` (left, top, width, height) in pixels of the upright
-    picture, and the `glyph` that the model saw."""
+    """One mark as it was read: its `probabilities` (11,) of being each digit or none, its `box` (left, top, width,
+    height) in pixels of the upright picture, and the `glyph` that the model saw."""
 
     probabilities: Probabilities
     box: tuple[int, int, int, int]
     glyph: Glyph
 
     @property
-    def digit(self) -> int:
-        return int(self.probabilities.argmax())
+    def ranked(self) -> list[int]:
+        """What it may be, the likeliest first."""
+        return [int(index) for index in np.argsort(self.probabilities)[::-1]]
+
+    @property
+    def digit(self) -> int | None:
+        likeliest = self.ranked[0]
+        return None if likeliest == NOT_A_DIGIT else likeliest
+
+    @property
+    def character(self) -> str:
+        return "?" if self.digit is None else str(self.digit)
 
     @property
     def confidence(self) -> float:
+        """That it is this digit, or that it is none."""
         return float(self.probabilities.max())
 
     def as_dict(self) -> dict[str, Any]:
+        of_digits = self.probabilities[:NOT_A_DIGIT]
         return {
             "digit": self.digit,
             "confidence": round(self.confidence, 6),
-            "probabilities": [round(float(p), 6) for p in self.probabilities],
+            "probabilities": [round(float(p), 6) for p in of_digits / of_digits.sum()],
             "box": list(self.box),
             "seen": data_url(self.glyph),
         }
@@ -79,11 +94,13 @@ class Reading:
         if not self.digits:
             return {"code": "no-digit", "text": "No digit was found in the picture."}
         position, least = min(enumerate(self.digits, start=1), key=lambda numbered: numbered[1].confidence)
-        if least.confidence >= UNSURE:
-            return None
-        second, first = np.argsort(least.probabilities)[-2:]
-        which = "" if len(self.digits) == 1 else f" digit {position}:"
-        return {"code": "unsure", "text": f"unsure:{which} {first} or {second}"}
+        if least.confidence < UNSURE:
+            which = "" if len(self.digits) == 1 else f" digit {position}:"
+            first, second = ("no digit" if one == NOT_A_DIGIT else str(one) for one in least.ranked[:2])
+            return {"code": "unsure", "text": f"unsure:{which} {first} or {second}"}
+        if all(digit.digit is None for digit in self.digits):
+            return {"code": "no-digit", "text": "What is in the picture is no digit."}
+        return None
 
 
 def as_reading(
@@ -93,7 +110,13 @@ def as_reading(
     (across, down) how many pixels of the upright picture one of the marks' pixels is."""
     boxes = [scaled(mark, scale) for line in lines for mark in line]
     digits = map(Digit, probabilities, boxes, glyphs)
-    return Reading([list(islice(digits, len(line))) for line in lines])
+    reading = Reading([list(islice(digits, len(line))) for line in lines])
+    return Reading([]) if is_texture(reading.digits) else reading
+
+
+def is_texture(digits: Sequence[Digit]) -> bool:
+    """Whether so many marks are no digits that the rest is chance: the grain of a paper, or its lines, has many a 1."""
+    return len(digits) > MANY and sum(digit.digit is None for digit in digits) > STRANGE * len(digits)
 
 
 def scaled(mark: Mark, scale: tuple[float, float]) -> tuple[int, int, int, int]:
@@ -107,8 +130,10 @@ def line_text(line: list[Digit]) -> str:
     height = float(np.median([digit.box[3] for digit in line]))
     gaps = [float(right.box[0] - left.box[0] - left.box[2]) for left, right in pairwise(line)]
     wide = max(WIDE_GAP * height, UNUSUAL_GAP * median_low(gaps)) if len(gaps) > 1 else WIDE_GAP * height
-    spaced = [f" {digit.digit}" if gap > wide else str(digit.digit) for gap, digit in zip(gaps, line[1:], strict=True)]
-    return str(line[0].digit) + "".join(spaced)
+    spaced = [
+        f" {digit.character}" if gap > wide else digit.character for gap, digit in zip(gaps, line[1:], strict=True)
+    ]
+    return line[0].character + "".join(spaced)
 
 
 def data_url(glyph: Glyph) -> str:

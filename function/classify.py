@@ -9,17 +9,20 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from .prepare import NOT_A_DIGIT
+
 try:
     from tflite_runtime.interpreter import Interpreter
 except ImportError:  # its successor, where there is no wheel of it: Python 3.12 and later, macOS
     from ai_edge_litert.interpreter import Interpreter
 
 Glyphs = npt.NDArray[np.uint8]
+Logits = npt.NDArray[np.int8]
 Probabilities = npt.NDArray[np.float64]
 
 
 class Classifier:
-    """An int8 TFLite model, (1, 28, 28, 1) uint8 → (1, 10) int8 logits. May be made before a fork and be shared by
+    """An int8 TFLite model, (1, 28, 28, 1) uint8 → (1, 11) int8 logits. May be made before a fork and be shared by
     threads."""
 
     def __init__(self, path: Path) -> None:
@@ -35,15 +38,17 @@ class Classifier:
         self._lock = threading.Lock()  # an interpreter that runs in two threads answers wrongly
 
     def classify(self, glyphs: Glyphs) -> Probabilities:
-        """(n, 28, 28) uint8 → (n, 10) probabilities of the digits; each row sums to 1."""
-        return softmax(np.array([self._logits(glyph) for glyph in glyphs]).reshape(-1, 10))
+        """(n, 28, 28) uint8 → (n, 11) probabilities of the ten digits and of `NOT_A_DIGIT`; each row sums to 1."""
+        logits = np.empty((len(glyphs), NOT_A_DIGIT + 1))
+        for row, glyph in zip(logits, glyphs, strict=True):
+            row[:] = self._run(glyph)
+        return softmax(self._scale * (logits - self._zero_point))
 
-    def _logits(self, glyph: Glyphs) -> Probabilities:
+    def _run(self, glyph: Glyphs) -> Logits:
         with self._lock:
             self._interpreter.set_tensor(self._input, glyph.reshape(1, 28, 28, 1))
             self._interpreter.invoke()
-            quantised = self._interpreter.get_tensor(self._output)[0]
-        return np.asarray(self._scale * (quantised.astype(np.float64) - self._zero_point))
+            return np.asarray(self._interpreter.get_tensor(self._output)[0])
 
 
 def softmax(logits: Probabilities) -> Probabilities:

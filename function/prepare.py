@@ -13,6 +13,7 @@ from PIL import Image, ImageFilter
 Ink = npt.NDArray[np.uint8]
 Glyph = npt.NDArray[np.uint8]
 
+NOT_A_DIGIT = 10  # a glyph shows a digit, 0 to 9, or this
 SIDE = 28
 BOX = 20
 FINE = 5 * BOX  # strokes are measured and thickened at this size

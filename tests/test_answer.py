@@ -27,6 +27,7 @@ from function.answer import (
 from function.classify import Probabilities
 from function.errors import BadRequest, MethodNotAllowed, NotAPicture, NotFound, Problem, TooLarge, Unreadable
 from function.locate import Box, Mark
+from function.prepare import NOT_A_DIGIT
 from function.records import Record
 
 GLYPH = np.arange(28 * 28, dtype=np.uint16).reshape(28, 28).astype(np.uint8)
@@ -34,9 +35,10 @@ GLYPH = np.arange(28 * 28, dtype=np.uint16).reshape(28, 28).astype(np.uint8)
 
 def probabilities(digit: int, confidence: float = 1.0, *, runner_up: int | None = None) -> Probabilities:
     """The rest is the runner-up's, or shared by all others."""
-    row = np.full(10, (1 - confidence) / 9)
-    if runner_up is not None:
-        row[:] = 0
+    row = np.zeros(11)
+    if runner_up is None:
+        row[:10] = (1 - confidence) / 9
+    else:
         row[runner_up] = 1 - confidence
     row[digit] = confidence
     return row
@@ -115,6 +117,9 @@ class TestReading:
             ([read(4), read(9, 0.51, runner_up=4)], "unsure: digit 2: 9 or 4"),
             ([read(3, 0.55, runner_up=5), read(0, 0.52, runner_up=6)], "unsure: digit 2: 0 or 6"),
             ([read(3, 0.9), read(5, 0.9), read(7, 0.9), read(8, 0.9), read(9, 0.9)], None),
+            ([read(4, 0.55, runner_up=NOT_A_DIGIT)], "unsure: 4 or no digit"),
+            ([read(NOT_A_DIGIT, 0.55, runner_up=4)], "unsure: no digit or 4"),
+            ([read(4), read(NOT_A_DIGIT)], None),
         ],
     )
     def test_a_doubtful_digit_is_told_with_its_runner_up(self, digits: list[Digit], text: str | None) -> None:
@@ -123,6 +128,17 @@ class TestReading:
     def test_of_two_equal_digits_the_doubtful_one_is_told(self) -> None:
         notice = Reading([[read(7, 0.95)], [read(7, 0.51, runner_up=1)]]).notice
         assert notice == {"code": "unsure", "text": "unsure: digit 2: 7 or 1"}
+
+    def test_a_mark_that_is_no_digit_stands_as_a_question_mark(self) -> None:
+        reading = Reading([[read(4), read(NOT_A_DIGIT, 0.8, runner_up=7, left=15), read(1, left=30)]])
+        assert reading.result == "4?1"
+        assert [digit.as_dict()["digit"] for digit in reading.digits] == [4, None, 1]
+        assert reading.confidence == pytest.approx(0.8)
+        assert reading.digits[1].as_dict()["probabilities"][7] == 1  # if it were one
+
+    def test_where_no_mark_is_a_digit_that_is_said(self) -> None:
+        notice = Reading([[read(NOT_A_DIGIT), read(NOT_A_DIGIT)]]).notice
+        assert notice == {"code": "no-digit", "text": "What is in the picture is no digit."}
 
 
 class TestAsReading:
@@ -133,6 +149,12 @@ class TestAsReading:
     def test_boxes_are_in_pixels_of_the_full_picture(self, scale: tuple[float, float], box: Box) -> None:
         reading = as_reading([[mark((10, 20, 40, 70))]], [GLYPH], probabilities(9)[np.newaxis], scale)
         assert reading.digits[0].box == box
+
+    @pytest.mark.parametrize(("digits", "others", "kept"), [(25, 20, 0), (40, 15, 55), (20, 10, 30), (0, 1, 1)])
+    def test_a_texture_is_no_page_of_digits(self, digits: int, others: int, kept: int) -> None:
+        rows = np.array([probabilities(1)] * digits + [probabilities(NOT_A_DIGIT)] * others)
+        marks = [mark((15 * index, 0, 15 * index + 10, 20)) for index in range(len(rows))]
+        assert len(as_reading([marks], [GLYPH] * len(rows), rows, (1, 1)).digits) == kept
 
     def test_each_mark_gets_its_own_probabilities_and_glyph(self) -> None:
         marks = [[mark((0, 0, 10, 20)), mark((15, 0, 25, 20))], [mark((0, 30, 10, 50))]]

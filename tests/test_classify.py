@@ -52,13 +52,13 @@ def test_drawn_digits_are_read(classifier: Classifier, side: int, nib: int, ink:
 def test_each_row_is_a_distribution(classifier: Classifier) -> None:
     probabilities = classifier.classify(np.concatenate([ten_digits(), noise(20), np.zeros((1, 28, 28), np.uint8)]))
 
-    assert probabilities.shape == (31, 10)
+    assert probabilities.shape == (31, 11)
     assert (probabilities >= 0).all()
     assert np.allclose(probabilities.sum(axis=1), 1)
 
 
 def test_no_glyphs_have_no_probabilities(classifier: Classifier) -> None:
-    assert classifier.classify(np.zeros((0, 28, 28), np.uint8)).shape == (0, 10)
+    assert classifier.classify(np.zeros((0, 28, 28), np.uint8)).shape == (0, 11)
 
 
 def test_a_glyph_is_read_alike_alone_and_among_others(classifier: Classifier) -> None:

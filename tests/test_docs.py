@@ -87,7 +87,7 @@ def test_architecture_knows_every_module_and_no_other() -> None:
 
 def test_make_lists_its_targets() -> None:
     listed = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    for target in ("run", "test", "test-containers", "image", "bench", "lint", "train", "convert"):
+    for target in ("run", "test", "test-containers", "image", "bench", "figures", "stages", "lint", "train", "convert"):
         assert re.search(rf"^{target}\s", listed, re.MULTILINE)
 
 
@@ -97,13 +97,17 @@ def test_links_lead_somewhere() -> None:
             assert (document.parent / link).exists(), (document.name, link)
 
 
+def shares(figures: object) -> list[float]:
+    """All figures below 1 in a tree of them."""
+    if isinstance(figures, dict):
+        return [share for figure in figures.values() for share in shares(figure)]
+    return [figures] if isinstance(figures, float) else []
+
+
 def test_model_card_gives_the_figures_that_were_measured() -> None:
     card = (ROOT / "model" / "README.md").read_text()
-    metrics = json.loads((ROOT / "model" / "metrics.json").read_text())
-    for figure in (
-        metrics["mnist_test"]["int8_accuracy"],
-        metrics["mnist_test"]["float_accuracy"],
-        metrics["held_out_writers"]["int8_accuracy"],
-    ):
-        assert f"{figure:.2%}".replace("%", " %") in card
+    metrics, figures = (json.loads((ROOT / "model" / f"{name}.json").read_text()) for name in ("metrics", "figures"))
+    assert figures["model"].split("@")[1] == metrics["sha256"][:12]
+    for figure in shares({"held": metrics["held_out_writers"], "test": figures["mnist_test"], **figures["pictures"]}):
+        assert f"{100 * figure:.2f} %" in card, figure
     assert f"{metrics['parameters']:,} weights" in card

@@ -13,7 +13,7 @@ import httpx
 import numpy as np
 import pytest
 
-from function.prepare import Glyph
+from function.prepare import NOT_A_DIGIT, Glyph
 from function.records import Record, new_id, pack, unpack
 from function.records.export import IMAGES, LABELS, export, labelled
 from tests.helpers import ROOT, digit_png, running_function
@@ -53,8 +53,9 @@ class TestLabelled:
         record = corrected("40 7\n1", glyph(1), glyph(2), glyph(3), glyph(4))
         assert [(image[0, 0], label) for image, label in labelled([record])] == [(1, 4), (2, 0), (3, 7), (4, 1)]
 
-    def test_what_is_no_digit_has_no_label(self) -> None:
-        assert [(image[0, 0], label) for image, label in labelled([corrected("?7", glyph(1), glyph(2))])] == [(2, 7)]
+    def test_what_is_no_digit_is_labelled_so(self) -> None:
+        pairs = labelled([corrected("?7", glyph(1), glyph(2))])
+        assert [(image[0, 0], label) for image, label in pairs] == [(1, NOT_A_DIGIT), (2, 7)]
 
     @pytest.mark.parametrize(
         "record",
@@ -110,6 +111,6 @@ def test_what_was_corrected_over_http_is_exported_by_one_command(
     done = subprocess.run(
         command, cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, check=False
     )
-    assert done.stdout.strip() == f"2 digits in {tmp_path / 'set'}", done.stderr
+    assert done.stdout.strip() == f"2 glyphs in {tmp_path / 'set'}", done.stderr
     assert sorted(read_idx(tmp_path / "set" / LABELS)) == [4, 7]
     assert read_idx(tmp_path / "set" / IMAGES).any(axis=(1, 2)).all()

@@ -6,7 +6,10 @@ import csv
 import gzip
 import http.client
 import json
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -21,7 +24,7 @@ from function.classify import Classifier
 from function.decode import decode
 from function.ink import find_ink
 from function.locate import locate
-from function.prepare import prepare
+from function.prepare import NOT_A_DIGIT, prepare
 from tests.helpers import ROOT, Service, encode
 
 RecordProperty = Callable[[str, object], None]
@@ -59,7 +62,8 @@ def read(path: Path, classifier: Classifier) -> dict[str, str]:
     results = {}
     for expect in EXPECTED:
         glyphs = [prepare(mark.ink) for line in locate(ink, expect) for mark in line]
-        results[expect] = "".join(map(str, classifier.classify(np.array(glyphs, np.uint8)).argmax(axis=1)))
+        likeliest = classifier.classify(np.array(glyphs, np.uint8)).argmax(axis=1)
+        results[expect] = "".join("?" if index == NOT_A_DIGIT else str(index) for index in likeliest)
     return results
 
 
@@ -132,3 +136,24 @@ def test_mnist_s_ten_thousand_test_digits_are_read_over_http(
     print(f"  {sum(len(result) != 1 for result in results)} were not read as one digit")
     assert len(results) == 10_000
     assert right >= MNIST_FLOOR
+
+
+def test_figures_are_measured_and_drawn(mnist_dir: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "bench.recognition", "--limit", "40", "--out", str(tmp_path)]
+    environment = {**os.environ, "MNIST_DIR": str(mnist_dir), "RECORDS_URL": f"sqlite:///{tmp_path}/records.db"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    assert figures["mnist_test"]["digits"] == 40
+    assert figures["mnist_test"]["accuracy"] >= 0.9
+    assert len(figures["distorted"]) == 8
+    for name in ("test_confusion", "errors", "reliability", "rejection", "robustness"):
+        with Image.open(tmp_path / f"{name}.png") as picture:
+            assert min(picture.size) >= 100
+
+
+def test_the_stages_of_a_picture_are_drawn(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "bench.stages", str(ROOT / "docs" / "9.png"), str(tmp_path / "stages.png")]
+    subprocess.run(command, cwd=ROOT, check=True)
+    with Image.open(tmp_path / "stages.png") as picture:
+        assert min(picture.size) > 500

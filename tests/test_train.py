@@ -14,9 +14,12 @@ from dataclasses import dataclass
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
+from function.records import Record, new_id, pack
+from function.records.export import export
 from tests.helpers import ROOT
 
 LIMIT = "6000"
@@ -54,7 +57,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, mnist_dir: Path) -> Traine
 @pytest.fixture(scope="module")
 def converted(trained: Trained, mnist_dir: Path) -> Path:
     done = run(
-        "convert_tflite.py", "--limit", "2000", "--max-drop", "0.05", "--out", str(trained.folder),
+        "convert_tflite.py", "--limit", "2000", "--max-drop", "0.1", "--out", str(trained.folder),
         MNIST_DIR=str(mnist_dir),
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
@@ -71,7 +74,7 @@ class TestTraining:
         assert "by other writers to validate on" in trained.printed
 
     def test_curves_and_confusion_are_left_as_pictures(self, trained: Trained) -> None:
-        for name in ("curves.png", "confusion.png"):
+        for name in ("curves.png", "confusion.png", "shapes.png"):
             with Image.open(trained.folder / name) as picture:
                 assert min(picture.size) > 300
 
@@ -101,6 +104,21 @@ class TestTraining:
         assert again.returncode == 0, again.stdout + again.stderr
         assert len((trained.progress / "history.csv").read_text().splitlines()) == 1 + 1
 
+    def test_a_model_is_trained_on_with_corrected_records(
+        self, trained: Trained, mnist_dir: Path, tmp_path: Path
+    ) -> None:
+        glyphs = [np.full((28, 28), value, np.uint8) for value in (1, 2)]
+        record = Record(new_id(), "4.png", "90", 0.5, "digits_int8@0123456789ab", "5f" * 32, "4?", pack(glyphs))
+        assert export([record], tmp_path / "set") == 2
+        done = run(
+            "train.py", "--start", str(trained.folder / "digits.keras"), "--extra", str(tmp_path / "set"),
+            "--limit", "500", "--epochs", "1", "--min-accuracy", "0", "--out", str(tmp_path),
+            "--progress", str(tmp_path / "progress"), MNIST_DIR=str(mnist_dir),
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "2 extra glyphs, each 20 times" in done.stdout
+        assert (tmp_path / "digits.keras").exists()
+
     def test_too_low_an_accuracy_fails_the_run(self, mnist_dir: Path, tmp_path: Path) -> None:
         done = run(
             "train.py", "--limit", "500", "--epochs", "1", "--min-accuracy", "0.999", "--out", str(tmp_path),
@@ -117,7 +135,8 @@ class TestTraining:
 
     def test_what_is_not_here_is_downloaded_and_checked(self, mnist_dir: Path, tmp_path: Path) -> None:
         program = (
-            "import sys, train\nfor _ in range(2): print(train.read_idx('t10k-labels-idx1-ubyte', sys.argv[1]).shape)"
+            "import sys; from training.mnist import read_idx\n"
+            "for _ in range(2): print(read_idx('t10k-labels-idx1-ubyte', sys.argv[1]).shape)"
         )
         handler = functools.partial(SimpleHTTPRequestHandler, directory=mnist_dir)
         with ThreadingHTTPServer(("127.0.0.1", 0), handler) as mirror:
@@ -134,12 +153,11 @@ class TestConversion:
     def test_the_model_runs_in_what_serves_it(self, converted: Path) -> None:
         metrics = json.loads((converted / "metrics.json").read_text())
         assert metrics["bytes"] == (converted / "digits_int8.tflite").stat().st_size
-        assert metrics["mnist_test"]["digits"] == 2000
-        assert metrics["mnist_test"]["int8_accuracy"] > 0.5
+        assert metrics["held_out_writers"]["int8_accuracy"] > 0.3
 
     def test_int8_is_about_as_right_as_float(self, converted: Path) -> None:
-        test = json.loads((converted / "metrics.json").read_text())["mnist_test"]
-        assert abs(test["int8_accuracy"] - test["float_accuracy"]) < 0.05
+        measured = json.loads((converted / "metrics.json").read_text())["held_out_writers"]
+        assert abs(measured["int8_accuracy"] - measured["float_accuracy"]) < 0.1
 
     def test_bytes_go_in_and_come_out(self, converted: Path) -> None:
         program = (
@@ -150,7 +168,7 @@ class TestConversion:
         )
         command = [sys.executable, "-c", program, str(converted / "digits_int8.tflite")]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-        assert done.stdout.strip() == "uint8 [ 1 28 28  1] int8 [ 1 10]"
+        assert done.stdout.strip() == "uint8 [ 1 28 28  1] int8 [ 1 11]"
 
     def test_losing_accuracy_fails_the_run(self, converted: Path, mnist_dir: Path) -> None:
         done = run(

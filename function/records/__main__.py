@@ -26,7 +26,7 @@ def main(arguments: list[str]) -> str | None:
             case ["drain"]:
                 drain(records)
             case ["export", folder]:
-                print(f"{export(every(records), Path(folder))} digits in {folder}")
+                print(f"{export(every(records), Path(folder))} glyphs in {folder}")
             case _:
                 return __doc__
     except Unavailable as error:

@@ -9,32 +9,33 @@ from pathlib import Path
 
 import numpy as np
 
-from ..prepare import Glyph
+from ..prepare import NOT_A_DIGIT, Glyph
 from . import Record, unpack
 
 IMAGES, LABELS = "train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"  # as MNIST's own are called
 
 
 def labelled(records: Iterable[Record]) -> Iterator[tuple[Glyph, int]]:
-    """Each glyph of a corrected record with the digit that it really is.
+    """Each glyph of a corrected record with the digit that it really is, or with `NOT_A_DIGIT` for a `?`.
 
     Of a record whose correction has more or fewer characters than there are glyphs nobody can tell which is which: it
-    is left out, as is one that was kept without its glyphs. A `?` is no digit and has no label.
+    is left out, as is one that was kept without its glyphs.
     """
     for record in records:
         characters = "".join((record.correction or "").split())
         glyphs = unpack(record.glyphs)
         if len(characters) == len(glyphs):
-            yield from ((glyph, int(digit)) for glyph, digit in zip(glyphs, characters, strict=True) if digit != "?")
+            labels = (NOT_A_DIGIT if character == "?" else int(character) for character in characters)
+            yield from zip(glyphs, labels, strict=True)
 
 
 def export(records: Iterable[Record], folder: Path) -> int:
-    """Write the two files into `folder`; returns how many digits they hold."""
+    """Write the two files into `folder`; returns how many glyphs they hold."""
     pairs = list(labelled(records))
     folder.mkdir(parents=True, exist_ok=True)
     glyphs = np.array([glyph for glyph, _ in pairs], np.uint8).reshape(-1, 28, 28) if pairs else unpack(b"")
     (folder / IMAGES).write_bytes(idx(glyphs))
-    (folder / LABELS).write_bytes(idx(np.array([digit for _, digit in pairs], np.uint8)))
+    (folder / LABELS).write_bytes(idx(np.array([label for _, label in pairs], np.uint8)))
     return len(pairs)
 
 
