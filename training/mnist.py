@@ -31,9 +31,8 @@ def mnist_dir() -> Path:
     return Path(os.environ.get("MNIST_DIR") or Path(__file__).parent.parent / "data")
 
 
-def parse_idx(content: bytes) -> Bytes:
-    """The array in a gzipped idx file of bytes. Format: http://yann.lecun.com/exdb/mnist/."""
-    data = gzip.decompress(content)
+def parse_idx(data: bytes) -> Bytes:
+    """The array in an idx file of bytes. Format: http://yann.lecun.com/exdb/mnist/."""
     shape = np.frombuffer(data, ">i4", count=data[3], offset=4)
     return np.frombuffer(data, np.uint8, offset=4 + 4 * data[3]).reshape(shape)
 
@@ -49,10 +48,10 @@ def read_idx(name: str, source: str = SOURCE) -> Bytes:
         print(f"downloading {source}{path.name}")
         with urllib.request.urlopen(source + path.name, timeout=60) as answer:  # noqa: S310  (the source is ours)
             path.write_bytes(answer.read())
-    content = path.read_bytes()
-    if hashlib.sha256(gzip.decompress(content)).hexdigest() != SHA256[name]:
+    data = gzip.decompress(path.read_bytes())
+    if hashlib.sha256(data).hexdigest() != SHA256[name]:
         raise ValueError(f"{path} is not MNIST's {name} (its SHA-256 differs): delete it and start again")
-    return parse_idx(content)
+    return parse_idx(data)
 
 
 def load_mnist(part: str, limit: int | None = None) -> Split:
@@ -64,7 +63,7 @@ def load_mnist(part: str, limit: int | None = None) -> Split:
 def load_idx(folder: Path, part: str) -> Split:
     """Glyphs and labels that somebody else wrote in MNIST's format."""
     images, labels = (folder / f"{part}-{kind}-ubyte.gz" for kind in ("images-idx3", "labels-idx1"))
-    return parse_idx(images.read_bytes()), parse_idx(labels.read_bytes())
+    return parse_idx(gzip.decompress(images.read_bytes())), parse_idx(gzip.decompress(labels.read_bytes()))
 
 
 def hold_out(images: Bytes, labels: Bytes) -> tuple[Split, Split]:
