@@ -47,13 +47,12 @@ np.save(sys.argv[3], Classifier(Path(sys.argv[1])).classify(np.load(sys.argv[2])
 
 
 # ── Calibrate ─────────────────────────────────────────────────────────────────────────────────────────────────
-def find_handicap(logits: Floats) -> float:
-    """What to take off the logit of `NOT_A_DIGIT`, so that it wins on at most `REJECTED` of digits' (n, 11) logits.
+def find_handicap(none: Floats) -> float:
+    """What to take off digits' (n,) logits of being none, so that at most `REJECTED` of them are taken for none.
 
-    In training every fourth glyph is none; what people send is nearly always a digit.
+    In training every fifth glyph is none; what people send is nearly always a digit.
     """
-    lead = logits[:, NOT_A_DIGIT] - logits[:, :NOT_A_DIGIT].max(axis=1)
-    return max(0.0, float(np.quantile(lead, 1 - REJECTED)))
+    return max(0.0, float(np.quantile(none, 1 - REJECTED)))
 
 
 def find_temperature(logits: Floats, labels: Bytes) -> float:
@@ -67,14 +66,14 @@ def find_temperature(logits: Floats, labels: Bytes) -> float:
 
 
 def calibrated(model: keras.Model, handicap: float, temperature: float) -> keras.Model:
-    """The model for one glyph, with handicap and temperature in its last layer: what is served needs no other file.
+    """The model for one glyph, with handicap and temperature in its last layers: what is served needs no other file.
 
     A fixed batch of one drops the operators that would only work out its size.
     """
-    last = model.layers[-1]
-    kernel, bias = last.get_weights()
-    bias[NOT_A_DIGIT] -= handicap
-    last.set_weights([kernel / temperature, bias / temperature])
+    which, none = model.get_layer("which"), model.get_layer("none")
+    which.set_weights([weights / temperature for weights in which.get_weights()])
+    kernel, bias = none.get_weights()
+    none.set_weights([kernel, bias - handicap])
     glyph = keras.Input(batch_shape=(1, 28, 28, 1))
     return keras.Model(glyph, model(glyph, training=False))
 
@@ -132,13 +131,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "model", help="where digits.keras is too")
     arguments = parser.parse_args(argv)
 
-    model = keras.models.load_model(arguments.out / "digits.keras")
+    model = keras.models.load_model(arguments.out / "digits.keras", compile=False)
     training, held_out = hold_out(*load_mnist("train", arguments.limit))
     logits = model.predict(scale(held_out[0]), batch_size=500, verbose=0)
-    handicap = find_handicap(logits)
-    logits[:, NOT_A_DIGIT] -= handicap
-    temperature = find_temperature(logits, held_out[1])
-    float_right = share(logits.argmax(axis=1) == held_out[1])
+    which, none = logits[:, :NOT_A_DIGIT], logits[:, NOT_A_DIGIT]
+    handicap, temperature = find_handicap(none), find_temperature(which, held_out[1])
+    float_right = share((which.argmax(axis=1) == held_out[1]) & (none < handicap))
 
     step = max(1, len(training[1]) // CALIBRATION)
     some, _ = train.with_drawn((training[0][::step], training[1][::step]), train.SEED)

@@ -42,7 +42,7 @@ class Classifier:
         logits = np.empty((len(glyphs), NOT_A_DIGIT + 1))
         for row, glyph in zip(logits, glyphs, strict=True):
             row[:] = self._run(glyph)
-        return softmax(self._scale * (logits - self._zero_point))
+        return probabilities(self._scale * (logits - self._zero_point))
 
     def _run(self, glyph: Glyphs) -> Logits:
         with self._lock:
@@ -51,7 +51,15 @@ class Classifier:
             return np.asarray(self._interpreter.get_tensor(self._output)[0])
 
 
+def probabilities(logits: Probabilities) -> Probabilities:
+    """(n, 11) logits, of the ten digits among themselves and of none against any, → (n, 11) probabilities.
+
+    The temperature that calibrates them is in the model's last layers already (convert_tflite.py)."""
+    none = 1 / (1 + np.exp(-logits[:, NOT_A_DIGIT:]))
+    return np.concatenate([(1 - none) * softmax(logits[:, :NOT_A_DIGIT]), none], axis=1)
+
+
 def softmax(logits: Probabilities) -> Probabilities:
-    """Row-wise; the temperature that calibrates it is in the model's last layer already (convert_tflite.py)."""
+    """Row-wise."""
     powers = np.exp(logits - logits.max(axis=1, keepdims=True, initial=-np.inf))
     return np.asarray(powers / powers.sum(axis=1, keepdims=True))

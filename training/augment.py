@@ -14,9 +14,8 @@ SHIFT = 1.5  # pixels
 PERSPECTIVE = 0.006  # per pixel from the centre
 WOBBLE = 0.9  # pixels, standard deviation of a 4×4 lattice of displacements (Simard et al., 2003)
 THICKER, THINNER = 0.9, 0.5  # share of a 3×3 dilation or erosion mixed in
-BLUR = 0.6  # share of a 3×3 average mixed in
 GAMMA = 0.4  # of the ink's darkness, as a power of e
-NOISE = 0.06
+NOISE = 0.04
 
 
 def scale(images: Any) -> tf.Tensor:
@@ -67,15 +66,14 @@ def sample(images: tf.Tensor, where: tf.Tensor) -> tf.Tensor:
 
 
 def rewrite(images: tf.Tensor, share: tf.Tensor) -> tf.Tensor:
-    """(n, 28, 28, 1) written with a thicker, thinner, darker or fainter pen, on paper with some grain, out of focus;
-    each by its (n,) `share` of the most."""
+    """(n, 28, 28, 1) written with a thicker, thinner, darker or fainter pen, on paper with some grain; each
+    by its (n,) `share` of the most."""
     each = (tf.shape(images)[0], 1, 1, 1)
     share = tf.reshape(share, each)
     thick = tf.nn.max_pool2d(images, 3, 1, "SAME")
     thin = -tf.nn.max_pool2d(-images, 3, 1, "SAME")
     pen = tf.random.uniform(each, -THINNER, THICKER) * share
     images = images + tf.nn.relu(pen) * (thick - images) + tf.nn.relu(-pen) * (thin - images)
-    images += tf.random.uniform(each, 0, BLUR) * share * (tf.nn.avg_pool2d(images, 3, 1, "SAME") - images)
     images = images ** tf.exp(tf.random.uniform(each, -GAMMA, GAMMA) * share)
     grain = tf.random.normal(tf.shape(images)) * tf.random.uniform(each, 0, NOISE) * share
     return tf.clip_by_value(images + grain, 0.0, 1.0)
