@@ -33,7 +33,6 @@ from training.shapes import drawn_digits, no_digits
 
 # ── Settings ──────────────────────────────────────────────────────────────────────────────────────────────────
 CALIBRATION = 500  # training digits, and what is drawn beside them, show the quantiser the range of every layer
-REJECTED = 0.001  # of the held-out writers' digits may be taken for none
 TEMPERATURES = np.geomspace(0.25, 4, 161)
 DRAWN = 2000  # digits, and as many glyphs that are none, to look at
 
@@ -47,14 +46,6 @@ np.save(sys.argv[3], Classifier(Path(sys.argv[1])).classify(np.load(sys.argv[2])
 
 
 # ── Calibrate ─────────────────────────────────────────────────────────────────────────────────────────────────
-def find_handicap(none: Floats) -> float:
-    """What to take off digits' (n,) logits of being none, so that at most `REJECTED` of them are taken for none.
-
-    In training every fifth glyph is none; what people send is nearly always a digit.
-    """
-    return max(0.0, float(np.quantile(none, 1 - REJECTED)))
-
-
 def find_temperature(logits: Floats, labels: Bytes) -> float:
     """What the logits are divided by to be calibrated (Guo et al., 2017): that with the least cross-entropy."""
 
@@ -65,15 +56,13 @@ def find_temperature(logits: Floats, labels: Bytes) -> float:
     return float(min(TEMPERATURES, key=cross_entropy))
 
 
-def calibrated(model: keras.Model, handicap: float, temperature: float) -> keras.Model:
-    """The model for one glyph, with handicap and temperature in its last layers: what is served needs no other file.
+def calibrated(model: keras.Model, temperature: float) -> keras.Model:
+    """The model for one glyph, with the temperature in its last layer: what is served needs no other file.
 
     A fixed batch of one drops the operators that would only work out its size.
     """
-    which, none = model.get_layer("which"), model.get_layer("none")
+    which = model.get_layer("which")
     which.set_weights([weights / temperature for weights in which.get_weights()])
-    kernel, bias = none.get_weights()
-    none.set_weights([kernel, bias - handicap])
     glyph = keras.Input(batch_shape=(1, 28, 28, 1))
     return keras.Model(glyph, model(glyph, training=False))
 
@@ -134,30 +123,29 @@ def main(argv: Sequence[str] | None = None) -> None:
     model = keras.models.load_model(arguments.out / "digits.keras", compile=False)
     training, held_out = hold_out(*load_mnist("train", arguments.limit))
     logits = model.predict(scale(held_out[0]), batch_size=500, verbose=0)
-    which, none = logits[:, :NOT_A_DIGIT], logits[:, NOT_A_DIGIT]
-    handicap, temperature = find_handicap(none), find_temperature(which, held_out[1])
-    float_right = share((which.argmax(axis=1) == held_out[1]) & (none < handicap))
+    which = logits[:, :NOT_A_DIGIT]
+    temperature = find_temperature(which, held_out[1])
+    float_right = share(which.argmax(axis=1) == held_out[1])
 
     step = max(1, len(training[1]) // CALIBRATION)
     some, _ = train.with_drawn((training[0][::step], training[1][::step]), train.SEED)
     target = arguments.out / "digits_int8.tflite"
-    target.write_bytes(quantise(calibrated(model, handicap, temperature), some))
+    target.write_bytes(quantise(calibrated(model, temperature), some))
 
     digits = classify_as_served(target, held_out[0])
-    int8_right = digits.argmax(axis=1) == held_out[1]
+    said, int8_right = digits.argmax(axis=1), digits[:, :NOT_A_DIGIT].argmax(axis=1) == held_out[1]
     hands, labels = drawn_digits(DRAWN, train.SEED + 1)
     others, _ = no_digits(DRAWN, held_out, train.SEED + 1)
     metrics = describe(
         target,
         parameters=model.count_params(),
-        handicap=round(handicap, 4),
         temperature=round(temperature, 4),
         held_out_writers={
             "digits": len(int8_right),
             "float_accuracy": float_right,
             "int8_accuracy": share(int8_right),
-            "taken_for_none": share(digits.argmax(axis=1) == NOT_A_DIGIT),
-            "calibration_error": round(calibration_error(digits.max(axis=1), int8_right), 5),
+            "taken_for_none": share(said == NOT_A_DIGIT),
+            "calibration_error": round(calibration_error(digits.max(axis=1), said == held_out[1]), 5),
         },
         drawn_anew={
             "digits": DRAWN,

@@ -3,8 +3,8 @@
     MNIST_DIR=… python -m bench.recognition                      # the MNIST test set: as it is, and distorted
     MNIST_DIR=… python -m bench.recognition --pictures FOLDER    # also real pictures, labelled in FOLDER/labels.csv
 
-All goes the whole way of a picture that was posted, from the bytes of a file to the answer, with expect=auto where no
-other is named. Writes model/figures.json and the pictures beside it.
+All goes the whole way of a picture that was posted, from the bytes of a file to the answer; pictures of one digit with
+expect=digit, where no other is named. Writes model/figures.json and the pictures beside it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from training.plots import draw_confusion, draw_glyphs, draw_rejection, draw_rel
 # Test digits that are something else by human vote (Northcutt et al., 2021: https://labelerrors.com/).
 MISLABELLED = (947, 1621, 1901, 2130, 2462, 2597, 2654, 3520, 3558, 5937, 6651, 6783, 8527, 9679, 9729)
 
-DISTORTED = 100  # of the test digits, at each strength of each distortion
+DISTORTED = 500  # of the test digits, at each strength of each distortion
 PAPER = 160  # pixels a side, white, on which a digit is laid in black …
 LARGE = 112  # … enlarged to so many
 
@@ -41,12 +41,18 @@ Figures = dict[str, Any]
 
 @dataclass(frozen=True)
 class Answer:
-    """What was read in one picture: `result`, `confidence`, and the least probability of being none that any of its
-    marks has (1 where there is no mark)."""
+    """What was read in one picture: `result`, `confidence`, whether there is a `notice`, and the least probability of
+    being none that any of its marks has (1 where there is no mark)."""
 
     result: str
     confidence: float
+    notice: bool
     none: float
+
+    @property
+    def accepts(self) -> bool:
+        """Whether anything is said to be a digit."""
+        return any(map(str.isdigit, self.result))
 
 
 @dataclass(frozen=True)
@@ -65,13 +71,17 @@ class Outcome:
         return np.array([answer.confidence for answer in self.answers])
 
     @property
+    def accepted(self) -> Flags:
+        return np.array([answer.accepts for answer in self.answers])
+
+    @property
     def none(self) -> Floats:
         return np.array([answer.none for answer in self.answers])
 
     def figures(self) -> Figures:
         return {
             "accuracy": share(self.right),
-            "taken_for_none": share(np.array([answer.result in ("", "?") for answer in self.answers])),
+            "taken_for_none": share(~self.accepted),
             "calibration_error": round(calibration_error(self.confidence, self.right), 5),
         }
 
@@ -79,7 +89,7 @@ class Outcome:
 def ask(data: bytes, expect: str = "auto") -> Answer:
     reading = read_digits(data, expect, Timing())
     none = min((float(digit.probabilities[NOT_A_DIGIT]) for digit in reading.digits), default=1.0)
-    return Answer(reading.result, reading.confidence, none)
+    return Answer(reading.result, reading.confidence, bool(reading.notice), none)
 
 
 def png(picture: Image.Image) -> bytes:
@@ -102,8 +112,8 @@ def share(flags: Flags) -> float:
 # ── MNIST's test set ──────────────────────────────────────────────────────────────────────────────────────────
 def mnist_test(images: Bytes, labels: Bytes, out: Path) -> tuple[Figures, Outcome]:
     """Draws the confusion matrix and all errors; an error's star marks a test digit that is labelled wrongly."""
-    pictures = map(png, map(Image.fromarray, with_progress("MNIST test", list(images))))
-    outcome = Outcome(list(map(ask, pictures)), list(map(str, labels)))
+    names = [f"digit {index}" for index in range(len(images))]
+    figures, outcome = of_one_digit([png(Image.fromarray(image)) for image in images], list(map(str, labels)), names)
     results, right = [answer.result for answer in outcome.answers], outcome.right
     classes = np.array([int(result) if result.isdigit() and len(result) == 1 else NOT_A_DIGIT for result in results])
     draw_confusion(labels, classes, out / "test_confusion.png", of="MNIST test")
@@ -114,7 +124,7 @@ def mnist_test(images: Bytes, labels: Bytes, out: Path) -> tuple[Figures, Outcom
     draw_glyphs(images[wrong], titles, out / "errors.png")
     agreed = np.delete(right, [index for index in MISLABELLED if index < len(right)])
     without = {"digits": len(agreed), "accuracy": share(agreed)}
-    return {"digits": len(right), **outcome.figures(), "without_mislabelled": without}, outcome
+    return {**figures, "without_mislabelled": without}, outcome
 
 
 # ── MNIST's test set, distorted ───────────────────────────────────────────────────────────────────────────────
@@ -178,7 +188,7 @@ def robustness(images: Bytes, labels: Bytes, out: Path) -> dict[str, dict[str, f
         curves[name] = {}
         for strength in strengths:
             pages = (png(distort(Image.fromarray(image), strength)) for image in images)
-            outcome = Outcome(list(map(ask, pages)), list(map(str, labels)))
+            outcome = Outcome([ask(page, "digit") for page in pages], list(map(str, labels)))
             curves[name][f"{strength:g}"] = share(outcome.right)
         print(f"{name}: {curves[name]}", file=sys.stderr)
     draw_robustness(curves, out / "robustness.png")
@@ -202,20 +212,24 @@ def of_one_digit(files: Sequence[bytes], labels: Sequence[str], names: Sequence[
     for name, label, answer, right in zip(names, labels, outcome.answers, outcome.right, strict=True):
         if not right:
             print(f"  {name} is {label}, read as {answer.result!r} ({answer.confidence:.2f})", file=sys.stderr)
-    auto = Outcome([ask(data) for data in with_progress("expect=auto", files)], labels)
-    return {"pictures": len(files), **outcome.figures(), "accuracy_auto": share(auto.right)}, outcome
+    auto = Outcome([ask(data) for data in with_progress("expect=auto", files)], labels).figures()
+    of_auto = {f"{name}_auto": auto[name] for name in ("accuracy", "taken_for_none")}
+    return {"pictures": len(files), **outcome.figures(), **of_auto}, outcome
 
 
 def of_none(files: Sequence[bytes], names: Sequence[str]) -> tuple[Figures, Outcome]:
-    """Accepted is what is answered with any digit; likewise with expect=digit."""
+    """Accepted is what is answered with any digit; likewise with expect=digit, and there without a notice of doubt."""
     outcome = Outcome([ask(data) for data in with_progress("no digits", files)], [""] * len(files))
-    accepted = np.array([any(map(str.isdigit, answer.result)) for answer in outcome.answers])
-    alone = [ask(data, "digit").result for data in files]
-    for name, answer, is_accepted in zip(names, outcome.answers, accepted, strict=True):
-        if is_accepted:
+    for name, answer in zip(names, outcome.answers, strict=True):
+        if answer.accepts:
             print(f"  {name} has no digit, read as {answer.result!r} ({answer.confidence:.2f})", file=sys.stderr)
-    as_digit = share(np.array([result.isdigit() for result in alone]))
-    return {"pictures": len(files), "accepted": share(accepted), "accepted_as_digit": as_digit}, outcome
+    alone = [ask(data, "digit") for data in files]
+    return {
+        "pictures": len(files),
+        "accepted": share(outcome.accepted),
+        "accepted_as_digit": share(np.array([answer.accepts for answer in alone])),
+        "accepted_as_digit_for_sure": share(np.array([answer.accepts and not answer.notice for answer in alone])),
+    }, outcome
 
 
 def of_many(files: Sequence[bytes], labels: Sequence[str]) -> Figures:

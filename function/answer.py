@@ -21,6 +21,8 @@ from .locate import Mark
 from .prepare import NOT_A_DIGIT, Glyph
 from .records import Record, State
 
+NONE = 0.6  # a mark is said to be none from this probability of it …
+SURELY_NONE = 0.99  # … or from this one where somebody says that it is a digit
 UNSURE = 0.6  # a digit with less confidence is said to be doubtful
 WIDE_GAP = 1.2  # of a line's height: such a gap is a space …
 UNUSUAL_GAP = 2.0  # … if it is so much wider than the line's usual one
@@ -33,22 +35,23 @@ Notice = dict[str, str]
 
 @dataclass(frozen=True)
 class Digit:
-    """One mark as it was read: its `probabilities` (11,) of being each digit or none, its `box` (left, top, width,
-    height) in pixels of the upright picture, and the `glyph` that the model saw."""
+    """One mark as it was read: the `digit` that it is said to be, if any; its `probabilities` (11,) of being each digit
+    or none, its `box` (left, top, width, height) in pixels of the upright picture, and the `glyph` that the model saw.
+    """
 
+    digit: int | None
     probabilities: Probabilities
     box: tuple[int, int, int, int]
     glyph: Glyph
 
     @property
-    def ranked(self) -> list[int]:
-        """What it may be, the likeliest first."""
-        return [int(index) for index in np.argsort(self.probabilities)[::-1]]
+    def label(self) -> int:
+        return NOT_A_DIGIT if self.digit is None else self.digit
 
     @property
-    def digit(self) -> int | None:
-        likeliest = self.ranked[0]
-        return None if likeliest == NOT_A_DIGIT else likeliest
+    def runner_up(self) -> int:
+        """The likeliest of what it is not said to be."""
+        return int(np.argmax(np.where(np.arange(NOT_A_DIGIT + 1) == self.label, -1, self.probabilities)))
 
     @property
     def character(self) -> str:
@@ -57,7 +60,7 @@ class Digit:
     @property
     def confidence(self) -> float:
         """That it is this digit, or that it is none."""
-        return float(self.probabilities.max())
+        return float(self.probabilities[self.label])
 
     def as_dict(self) -> dict[str, Any]:
         of_digits = self.probabilities[:NOT_A_DIGIT]
@@ -96,7 +99,7 @@ class Reading:
         position, least = min(enumerate(self.digits, start=1), key=lambda numbered: numbered[1].confidence)
         if least.confidence < UNSURE:
             which = "" if len(self.digits) == 1 else f" digit {position}:"
-            first, second = ("no digit" if one == NOT_A_DIGIT else str(one) for one in least.ranked[:2])
+            first, second = ("no digit" if one == NOT_A_DIGIT else str(one) for one in (least.label, least.runner_up))
             return {"code": "unsure", "text": f"unsure:{which} {first} or {second}"}
         if all(digit.digit is None for digit in self.digits):
             return {"code": "no-digit", "text": "What is in the picture is no digit."}
@@ -104,14 +107,24 @@ class Reading:
 
 
 def as_reading(
-    lines: list[list[Mark]], glyphs: Sequence[Glyph], probabilities: Probabilities, scale: tuple[float, float]
+    lines: list[list[Mark]],
+    glyphs: Sequence[Glyph],
+    probabilities: Probabilities,
+    scale: tuple[float, float],
+    expect: str = "auto",
 ) -> Reading:
     """Lines of digits for lines of marks. `glyphs` and `probabilities` are the marks', one after the other; `scale` is
     (across, down) how many pixels of the upright picture one of the marks' pixels is."""
+    none_from = SURELY_NONE if expect == "digit" else NONE
     boxes = [scaled(mark, scale) for line in lines for mark in line]
-    digits = map(Digit, probabilities, boxes, glyphs)
+    said = [said_to_be(row, none_from) for row in probabilities]
+    digits = map(Digit, said, probabilities, boxes, glyphs)
     reading = Reading([list(islice(digits, len(line))) for line in lines])
     return Reading([]) if is_texture(reading.digits) else reading
+
+
+def said_to_be(probabilities: Probabilities, none_from: float) -> int | None:
+    return None if probabilities[NOT_A_DIGIT] >= none_from else int(np.argmax(probabilities[:NOT_A_DIGIT]))
 
 
 def is_texture(digits: Sequence[Digit]) -> bool:

@@ -118,7 +118,7 @@ def read_digits(data: bytes, expect: str, timing: Timing) -> Reading:
     glyphs = [prepare(mark.ink) for line in lines for mark in line]
     probabilities = classifier.classify(np.array(glyphs, np.uint8))
     timing.done("classify")
-    return as_reading(lines, glyphs, probabilities, picture.scale)
+    return as_reading(lines, glyphs, probabilities, picture.scale, expect)
 
 
 def idempotency_key(request: Request) -> str:

@@ -45,8 +45,9 @@ def probabilities(digit: int, confidence: float = 1.0, *, runner_up: int | None 
 
 
 def read(digit: int, confidence: float = 1.0, *, runner_up: int | None = None, left: int = 0, width: int = 10) -> Digit:
-    """A digit 20 pixels high."""
-    return Digit(probabilities(digit, confidence, runner_up=runner_up), (left, 0, width, 20), GLYPH)
+    """A digit 20 pixels high, or none."""
+    said = None if digit == NOT_A_DIGIT else digit
+    return Digit(said, probabilities(digit, confidence, runner_up=runner_up), (left, 0, width, 20), GLYPH)
 
 
 def line(digits: str, *, gap: int = 5) -> list[Digit]:
@@ -125,6 +126,26 @@ class TestReading:
     def test_a_doubtful_digit_is_told_with_its_runner_up(self, digits: list[Digit], text: str | None) -> None:
         assert Reading([digits]).notice == (text and {"code": "unsure", "text": text})
 
+    @pytest.mark.parametrize(
+        ("none", "expect", "said", "text"),
+        [
+            (0.3, "auto", 4, None),
+            (0.45, "auto", 4, "unsure: 4 or no digit"),
+            (0.65, "auto", None, "What is in the picture is no digit."),
+            (0.65, "digit", 4, "unsure: 4 or no digit"),
+            (0.95, "digit", 4, "unsure: 4 or no digit"),
+            (0.995, "digit", None, "What is in the picture is no digit."),
+        ],
+    )
+    def test_what_is_said_to_be_a_digit_must_be_unlike_one_to_be_none(
+        self, none: float, expect: str, said: int | None, text: str | None
+    ) -> None:
+        row = probabilities(4, 1 - none, runner_up=NOT_A_DIGIT)[np.newaxis]
+        reading = as_reading([[mark((0, 0, 10, 20))]], [GLYPH], row, (1, 1), expect)
+        assert reading.digits[0].digit == said
+        assert (reading.notice or {}).get("text") == text
+        assert reading.confidence == pytest.approx(none if said is None else 1 - none)
+
     def test_of_two_equal_digits_the_doubtful_one_is_told(self) -> None:
         notice = Reading([[read(7, 0.95)], [read(7, 0.51, runner_up=1)]]).notice
         assert notice == {"code": "unsure", "text": "unsure: digit 2: 7 or 1"}
@@ -165,7 +186,7 @@ class TestAsReading:
         assert [digit.box for digit in reading.digits] == [(0, 0, 10, 20), (15, 0, 10, 20), (0, 30, 10, 20)]
 
     def test_no_marks_are_an_empty_reading(self) -> None:
-        assert as_reading([], [], np.zeros((0, 10)), (1, 1)) == Reading([])
+        assert as_reading([], [], np.zeros((0, 11)), (1, 1)) == Reading([])
 
 
 def mark(box: Box) -> Mark:
