@@ -5,7 +5,7 @@
     python train.py --start model/digits.keras --epochs 12 --extra set/     # on, with corrected records
 
 A run that was stopped goes on where it was when it is started again. The model is chosen and reported on
-held-out writers; the MNIST test set is left to convert_tflite.py, which looks at it once.
+held-out writers; the MNIST test set is left to `make figures`.
 """
 
 from __future__ import annotations

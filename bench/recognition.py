@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageFilter
 
+from function.answer import NONE, SURELY_NONE
 from function.main import classifier, read_digits
 from function.prepare import NOT_A_DIGIT
 from function.timing import Timing
@@ -275,6 +276,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     draw_rejection(
         {kind: one.none for kind, one in digits.items()},
         {kind: one.none for kind, one in others.items()},
+        (NONE, SURELY_NONE),
         arguments.out / "rejection.png",
     )
     figures["distorted"] = robustness(images[:DISTORTED], labels[:DISTORTED], arguments.out)

@@ -90,15 +90,18 @@ def draw_robustness(curves: Mapping[str, Mapping[str, float]], target: Path) -> 
     save(figure, target)
 
 
-def draw_rejection(digits: Mapping[str, Floats], others: Mapping[str, Floats], target: Path) -> None:
+def draw_rejection(
+    digits: Mapping[str, Floats], others: Mapping[str, Floats], served: Sequence[float], target: Path
+) -> None:
     """For each kind of picture, how many are taken for digits by how little they may look like none: (n,) probabilities
-    of being none."""
+    of being none. Lines mark the limits that are `served`."""
     figure, axes = plt.subplots(figsize=(7, 4.5), constrained_layout=True)
     limits = np.linspace(0, 1, 201)
     for group, style in ((digits, "-"), (others, "--")):
         for name, none in group.items():
             axes.plot(limits, [100 * float((none <= limit).mean()) for limit in limits], style, label=name)
-    axes.axvline(0.5, color="lightgrey")
+    for limit in served:
+        axes.axvline(limit, color="lightgrey")
     axes.set(xlabel="a digit up to this probability of being none", ylabel="taken for a digit, %")
     axes.legend(fontsize=8)
     save(figure, target)
