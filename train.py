@@ -68,7 +68,7 @@ def with_extra(training: Split, extra: Split) -> Split:
 
 
 # ── Model ─────────────────────────────────────────────────────────────────────────────────────────────────────
-def build(channels: Sequence[int] = CHANNELS) -> keras.Model:
+def build() -> keras.Model:
     """(n, 28, 28, 1) in [0, 1] → (n, 11) logits: of the ten digits among themselves, and of none against any.
 
     Five convolutions, two of them residual (He et al., 2016), then a depthwise 4×4 one in place of average pooling (as
@@ -84,7 +84,7 @@ def build(channels: Sequence[int] = CHANNELS) -> keras.Model:
         x = layers.ReLU()(normalised(x, filters, stride=2))
         return layers.ReLU()(layers.Add()([x, normalised(x, filters)]))
 
-    first, second, third = channels
+    first, second, third = CHANNELS
     glyph = keras.Input((28, 28, 1))
     x = layers.ReLU()(normalised(glyph, first, size=5, stride=2))
     x = stage(stage(x, second), third)

@@ -224,12 +224,13 @@ def of_none(files: Sequence[bytes], names: Sequence[str]) -> tuple[Figures, Outc
     for name, answer in zip(names, outcome.answers, strict=True):
         if answer.accepts:
             print(f"  {name} has no digit, read as {answer.result!r} ({answer.confidence:.2f})", file=sys.stderr)
-    alone = [ask(data, "digit") for data in files]
+    alone = Outcome([ask(data, "digit") for data in files], outcome.labels)
+    doubted = np.array([answer.notice for answer in alone.answers])
     return {
         "pictures": len(files),
         "accepted": share(outcome.accepted),
-        "accepted_as_digit": share(np.array([answer.accepts for answer in alone])),
-        "accepted_as_digit_for_sure": share(np.array([answer.accepts and not answer.notice for answer in alone])),
+        "accepted_as_digit": share(alone.accepted),
+        "accepted_as_digit_for_sure": share(alone.accepted & ~doubted),
     }, outcome
 
 

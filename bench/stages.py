@@ -19,7 +19,8 @@ from function.decode import decode
 from function.ink import find_ink, flat_ground, shaded_ground
 from function.locate import Mark, locate
 from function.main import classifier, settings
-from function.prepare import FINE, NOT_A_DIGIT, crop, fit, prepare, thicken
+from function.prepare import FINE, crop, fit, prepare, thicken
+from training.plots import NAMES
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt
@@ -54,12 +55,11 @@ def show_mark(row: npt.NDArray[np.object_], mark: Mark) -> None:
     fine = fit(ink, FINE) if max(ink.shape) > FINE else ink
     glyph = prepare(mark.ink)
     probabilities = classifier.classify(glyph[np.newaxis])[0]
-    ranked = [int(index) for index in np.argsort(probabilities)[::-1][:3]]
-    names = ("none" if index == NOT_A_DIGIT else str(index) for index in ranked)
+    ranked = np.argsort(probabilities)[::-1][:3]
     show(row[0], 255 - mark.ink, "locate: a mark")
     show(row[1], 255 - thicken(fine), "prepare: strokes as thick as MNIST's")
     show(row[2], 255 - glyph, "prepare: 20×20 in 28×28")
-    text = "\n".join(f"{name}: {probabilities[index]:.1%}" for name, index in zip(names, ranked, strict=True))
+    text = "\n".join(f"{NAMES[index]}: {probabilities[index]:.1%}" for index in ranked)
     row[3].text(0.1, 0.5, "classify:\n" + text, fontsize=14, va="center")
 
 

@@ -54,7 +54,8 @@ class Classifier:
 def probabilities(logits: Probabilities) -> Probabilities:
     """(n, 11) logits, of the ten digits among themselves and of none against any, → (n, 11) probabilities.
 
-    The temperature that calibrates them is in the model's last layers already (convert_tflite.py)."""
+    The temperature that calibrates them is in the model already (convert_tflite.py).
+    """
     none = 1 / (1 + np.exp(-logits[:, NOT_A_DIGIT:]))
     return np.concatenate([(1 - none) * softmax(logits[:, :NOT_A_DIGIT]), none], axis=1)
 

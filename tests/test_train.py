@@ -57,7 +57,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, mnist_dir: Path) -> Traine
 @pytest.fixture(scope="module")
 def converted(trained: Trained, mnist_dir: Path) -> Path:
     done = run(
-        "convert_tflite.py", "--limit", "2000", "--max-drop", "0.1", "--out", str(trained.folder),
+        "convert_tflite.py", "--limit", "2000", "--max-drop", "0.05", "--out", str(trained.folder),
         MNIST_DIR=str(mnist_dir),
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
@@ -153,11 +153,12 @@ class TestConversion:
     def test_the_model_runs_in_what_serves_it(self, converted: Path) -> None:
         metrics = json.loads((converted / "metrics.json").read_text())
         assert metrics["bytes"] == (converted / "digits_int8.tflite").stat().st_size
-        assert metrics["held_out_writers"]["int8_accuracy"] > 0.3
+        assert metrics["held_out_writers"]["digits"] > 100
+        assert metrics["held_out_writers"]["int8_accuracy"] > 0.5
 
     def test_int8_is_about_as_right_as_float(self, converted: Path) -> None:
         measured = json.loads((converted / "metrics.json").read_text())["held_out_writers"]
-        assert abs(measured["int8_accuracy"] - measured["float_accuracy"]) < 0.1
+        assert abs(measured["int8_accuracy"] - measured["float_accuracy"]) < 0.05
 
     def test_bytes_go_in_and_come_out(self, converted: Path) -> None:
         program = (

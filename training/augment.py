@@ -66,8 +66,8 @@ def sample(images: tf.Tensor, where: tf.Tensor) -> tf.Tensor:
 
 
 def rewrite(images: tf.Tensor, share: tf.Tensor) -> tf.Tensor:
-    """(n, 28, 28, 1) written with a thicker, thinner, darker or fainter pen, on paper with some grain; each
-    by its (n,) `share` of the most."""
+    """(n, 28, 28, 1) written with a thicker, thinner, darker or fainter pen, on paper with some grain; each by
+    its (n,) `share` of the most."""
     each = (tf.shape(images)[0], 1, 1, 1)
     share = tf.reshape(share, each)
     thick = tf.nn.max_pool2d(images, 3, 1, "SAME")
