@@ -1,8 +1,12 @@
+import * as corrections from './corrections.js';
 import { element, part } from './dom.js';
 import * as preview from './preview.js';
 import * as texts from './texts.js';
 
 /** @typedef {import('./api.js').Answer} Answer @typedef {import('./api.js').Mark} Mark */
+
+/** A digit with less confidence is doubtful: the function's own limit, for its notice. */
+const UNSURE = 0.6;
 
 /** Draws what was read. @param {Answer} answer @param {number} milliseconds from sending to having the answer */
 export function drawAnswer(answer, milliseconds) {
@@ -12,6 +16,7 @@ export function drawAnswer(answer, milliseconds) {
   part('took').textContent = texts.duration(milliseconds);
   part('recorded').textContent = texts.recorded[answer.recorded] ?? answer.recorded;
   part('model').textContent = answer.model;
+  corrections.begin(answer);
   drawMarks(answer.digits);
 }
 
@@ -19,6 +24,7 @@ export function drawAnswer(answer, milliseconds) {
 export function clearAnswer() {
   for (const name of ['result', 'confidence', 'notice', 'took', 'recorded', 'model']) part(name).textContent = '';
   part('result').removeAttribute('data-length');
+  corrections.end();
   drawMarks([]);
 }
 
@@ -43,21 +49,34 @@ function drawMarks(marks) {
   const [legend] = part('marks').children;
   part('marks').replaceChildren(legend, ...marks.map((mark, index) => choice(mark, index, () => select(marks, index))));
   part('marks').hidden = marks.length < 2;
-  preview.drawBoxes(marks.map((mark) => mark.box));
+  preview.drawBoxes(marks.map(drawn), (index) => choose(marks, index));
   select(marks, 0);
+}
+
+/** @param {Mark} mark @returns {import('./preview.js').Drawn} */
+function drawn(mark) {
+  return { box: mark.box, name: shortOf(mark), share: texts.wholePercent(mark.confidence), doubtful: isDoubtful(mark) };
+}
+
+/** Has the same effect as choosing it below. @param {Mark[]} marks @param {number} index */
+function choose(marks, index) {
+  const label = part('marks').querySelectorAll('label')[index];
+  label.querySelector('input').checked = true;
+  // Not scrollIntoView(), which would scroll the page away from the picture too.
+  part('marks').scrollTop = label.offsetTop - part('marks').offsetTop - label.offsetHeight / 2;
+  select(marks, index);
 }
 
 /** @param {Mark} mark @param {number} index @param {() => void} onchange */
 function choice(mark, index, onchange) {
-  const name = nameOf(mark);
-  const label = texts.markLabel(name, index + 1);
+  const label = texts.markLabel(mark.digit, index + 1, mark.confidence);
   return element(
-    'label', {},
+    'label', { className: isDoubtful(mark) ? 'doubtful' : '' },
     element('input', {
       type: 'radio', name: 'mark', className: 'visually-hidden', checked: index === 0, ariaLabel: label, onchange,
     }),
     element('img', { src: mark.seen, alt: '' }),
-    element('span', { ariaHidden: 'true' }, name),
+    element('span', { ariaHidden: 'true' }, shortOf(mark)),
   );
 }
 
@@ -65,6 +84,7 @@ function choice(mark, index, onchange) {
 function select(marks, index) {
   const mark = marks[index];
   preview.markBox(marks.length > 1 ? index : -1);
+  corrections.choose(index);
   drawSeen(mark);
   drawBars(mark?.probabilities ?? [], mark?.digit);
 }
@@ -91,6 +111,12 @@ function bar(digit) {
   const track = element('span', { className: 'track', ariaHidden: 'true' }, element('span', { className: 'fill' }));
   return element('li', {}, element('span', {}, String(digit)), track, element('span', { className: 'share' }));
 }
+
+/** @param {Mark} mark */
+const isDoubtful = (mark) => mark.digit === null || mark.confidence < UNSURE;
+
+/** @param {Mark} mark @returns {string} its digit, with a question mark if it is doubtful */
+const shortOf = (mark) => (mark.digit !== null && isDoubtful(mark) ? `${mark.digit}?` : nameOf(mark));
 
 /** @param {Mark} mark @returns {string} its digit, or "?" for a mark that is none */
 const nameOf = (mark) => (mark.digit === null ? '?' : String(mark.digit));

@@ -3,6 +3,9 @@ import * as texts from './texts.js';
 /** The function's own limit, and nginx's a little above it. */
 const LIMIT = 20 * 1024 * 1024;
 
+/** What a result is made of, as the function has it. */
+const RESULT = /^[0-9? \n]{0,200}$/;
+
 /** Longer than nginx waits for the function, and long enough for a large picture over a slow line. */
 const PATIENCE = 120_000;
 
@@ -11,7 +14,8 @@ const PATIENCE = 120_000;
  *            box: [number, number, number, number], seen: string}} Mark
  * @typedef {{id: string, time: string, filename: string, result: string, confidence: number, digits: Mark[],
  *            notice: {code: string, text: string} | null, recorded: 'stored' | 'queued' | 'no', model: string}} Answer
- * @typedef {{id: string, time: string, filename: string, result: string, confidence: number, model: string}} Entry
+ * @typedef {{id: string, time: string, filename: string, result: string, confidence: number, correction: string | null,
+ *            model: string}} Entry
  */
 
 /** An error worth showing, in RFC 9457's terms; status 0 is for what never reached the API. */
@@ -28,6 +32,13 @@ export class Problem extends Error {
   get passes() {
     return this.status === 0 || this.status === 429 || this.status >= 500;
   }
+}
+
+/** What has gone wrong on the page itself is for the console, too. @param {unknown} error */
+export function asProblem(error) {
+  if (error instanceof Problem) return error;
+  console.error(error);
+  return new Problem(texts.broken, 0, error);
 }
 
 /**
@@ -65,6 +76,22 @@ export async function latest(limit) {
 }
 
 /**
+ * Has it kept beside a record what the picture really said; doing it twice is doing it once.
+ * @param {string} id
+ * @param {string} result
+ */
+export async function correct(id, result) {
+  if (!RESULT.test(result)) throw new Problem(texts.notAResult, 400);
+  const { correction } = await ask(`records/${encodeURIComponent(id)}/correction`, {
+    method: 'PUT',
+    body: JSON.stringify({ result }),
+    headers: { 'Content-Type': 'application/json' },
+    signal: AbortSignal.timeout(PATIENCE),
+  });
+  if (correction !== result) throw new Problem(texts.garbled(200));
+}
+
+/**
  * One request; what comes back is JSON of an answer with status 2xx, and everything else is a Problem.
  * @param {string} path below api/
  * @param {RequestInit & {signal: AbortSignal}} options
@@ -74,7 +101,7 @@ async function ask(path, options) {
     const response = await fetch(new URL(`api/${path}`, document.baseURI), options);
     return await understood(response);
   } catch (error) {
-    throw asProblem(error, options.signal);
+    throw whyNot(error, options.signal);
   }
 }
 
@@ -89,9 +116,9 @@ async function understood(response) {
 }
 
 /** @param {unknown} error @param {AbortSignal} signal */
-function asProblem(error, signal) {
+function whyNot(error, signal) {
   if (error instanceof Problem) return error;
   if (signal.reason instanceof Problem) return signal.reason;
-  if (signal.aborted) return new Problem(texts.tooSlow, 0, error);
+  if (signal.aborted) return new Problem(texts.late, 0, error);
   return new Problem(navigator.onLine ? texts.unreachable : texts.offline, 0, error);
 }

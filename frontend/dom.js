@@ -23,7 +23,7 @@ export function element(tag, properties = {}, ...children) {
  * A new SVG element, whose attributes are no style attributes and so need no exception from the content security policy.
  * @param {string} tag
  * @param {Record<string, unknown>} attributes
- * @param {...Node} children
+ * @param {...(Node | string)} children
  * @returns {SVGElement}
  */
 export function svg(tag, attributes = {}, ...children) {

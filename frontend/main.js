@@ -1,7 +1,8 @@
-// The only wiring: picture → Read it → answer or problem → records.
+// The only wiring: picture → Read it → answer or problem → records ← correction.
 
-import { check, Problem, read } from './api.js';
+import { asProblem, check, Problem, read } from './api.js';
 import { clearAnswer, drawAnswer } from './answer.js';
+import * as corrections from './corrections.js';
 import { element, part } from './dom.js';
 import * as pictures from './picture.js';
 import * as preview from './preview.js';
@@ -18,6 +19,7 @@ setBusy(false);
 pictures.listen([part('file'), part('camera')], take, () => showProblem(new Problem(texts.notAFile, 400)));
 part('form').addEventListener('submit', submit);
 part('again').addEventListener('click', (event) => { part('submit').focus(); submit(event); });
+corrections.listen(refreshRecords);
 part('records-again').addEventListener('click', refreshRecords);
 refreshRecords();
 
@@ -66,10 +68,11 @@ async function answerTo(asked) {
   }
 }
 
-/** On a phone the answer lies below the picture. */
+/** On a phone the answer lies below the picture. Its beginning is what counts: all of it may be longer than the screen. */
 function settle() {
   setBusy(false);
-  part('answer').scrollIntoView({ block: 'nearest' });
+  const { top } = part('answer').getBoundingClientRect();
+  if (top < 0 || top > innerHeight / 2) part('answer').scrollIntoView();
 }
 
 /** @param {boolean} busy @param {AbortController | null} controller */
@@ -83,8 +86,7 @@ function setBusy(busy, controller = null) {
 
 /** @param {unknown} error */
 function showProblem(error) {
-  const problem = error instanceof Problem ? error : new Problem(texts.broken, 0, error);
-  if (problem !== error) console.error(error);
+  const problem = asProblem(error);
   clearAnswer();
   part('answer').dataset.state = 'problem';
   part('problem-title').textContent = problem.title;

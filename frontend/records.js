@@ -19,11 +19,18 @@ function drawRecords(records) {
 }
 
 /** @param {import('./api.js').Entry} record */
-function row({ time, filename, result, confidence }) {
+function row({ time, filename, result, confidence, correction }) {
   const when = element('time', { dateTime: time, title: time }, texts.localTime(time));
   const file = element('span', { className: 'name', title: filename }, filename ?? '');
-  const cells = [when, file, result || '–', result ? texts.percent(confidence) : '–'];
-  return element('tr', {}, ...cells.map((cell) => element('td', {}, cell)));
+  const read = [result || '–', ...corrected(result, correction)];
+  const cells = [[when], [file], read, [result ? texts.percent(confidence) : '–']];
+  return element('tr', {}, ...cells.map((cell) => element('td', {}, ...cell)));
+}
+
+/** What an undone correction leaves behind is as it was read. @param {string} result @param {string | null} correction */
+function corrected(result, correction) {
+  const isAsRead = (correction ?? result) === result;
+  return isAsRead ? [] : [element('span', { className: 'corrected' }, texts.corrected(correction))];
 }
 
 function say(message, { again = false } = {}) {

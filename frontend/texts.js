@@ -13,8 +13,12 @@ export const recorded = {
 
 export const noRecords = 'Nothing has been read yet. The first answer will stand here.';
 
-// What the page says itself, in the shape of the API's problems. `tooLarge` is worded as the API words it.
+// What the page says itself, in the shape of the API's problems. `tooLarge` and `notAResult` are worded as the API words them.
 export const tooLarge = { title: 'The picture is too large', detail: 'The limit is 20 MiB. Send a smaller picture.' };
+export const notAResult = {
+  title: 'The request is broken',
+  detail: 'A result is made of digits, spaces, line breaks and ?, at most 200 of them.',
+};
 export const noPicture = { title: 'No picture yet', detail: 'Choose, drop or paste a picture first.' };
 export const notAFile = {
   title: 'The clipboard holds no picture',
@@ -26,19 +30,20 @@ export const gone = {
 };
 export const offline = {
   title: 'You are offline',
-  detail: 'The picture stays here. Connect to the internet and try again.',
+  detail: 'Nothing here is lost. Connect to the internet and try again.',
 };
 export const unreachable = {
   title: 'The reader cannot be reached',
-  detail: 'The picture stays here. Check the connection, or try again in a moment.',
+  detail: 'Nothing here is lost. Check the connection, or try again in a moment.',
 };
 export const tooSlow = {
   title: 'No answer came in time',
   detail: 'The picture stays here. Try again in a moment, or with a smaller picture.',
 };
+export const late = { title: tooSlow.title, detail: 'Nothing here is lost. Try again in a moment.' };
 export const broken = {
   title: 'Something went wrong on this page',
-  detail: 'The picture stays here. Try again, or reload the page.',
+  detail: 'Nothing here is lost. Try again, or reload the page.',
 };
 
 /** @param {number} status of an answer that did not come from the reader, such as a proxy's own error page */
@@ -54,13 +59,32 @@ export const unshown = (name) => `This browser cannot show ${name}, but it can b
 export const caption = (picture, others) =>
   `${picture.name}, ${size(picture.size)}${others > 0 ? ` (the first of ${others + 1} files)` : ''}`;
 
-/** @param {string} digit @param {number} place from 1 */
-export const markLabel = (digit, place) => `${digit}, mark ${place}`;
+/** A mark in words. @param {number | null} digit @param {number} place from 1 @param {number | null} confidence */
+export const markLabel = (digit, place, confidence) => `${digit ?? notADigit}, mark ${place}, ${sure(confidence)}`;
+
+export const notADigit = 'not a digit';
+export const theDigit = 'What the digit really is';
+export const noMark = 'There is no single digit to correct';
+export const othersThanMarks = 'No longer one digit for each mark: correct the whole number';
+
+/** @param {number | null} digit as it was read @param {number} place from 1 */
+export const theMark = (digit, place) => `What mark ${place} really is (read as ${digit ?? notADigit})`;
+
+export const saving = 'Saving…';
+
+/** What the record says now. @param {string} text @param {boolean} isAsRead */
+export const saved = (text, isAsRead) => (isAsRead ? `Saved as ${inALine(text)}, as it was read` : corrected(text));
+
+/** @param {string} text */
+export const corrected = (text) => `Corrected to ${inALine(text)}`;
+
+/** @param {string} text */
+const inALine = (text) => text.replaceAll('\n', ', ') || 'no digit';
 
 /** @param {string} digit */
 export const seen = (digit) => `The ${digit} as the model saw it, 28 by 28 pixels`;
 
-/** @param {number} confidence */
+/** @param {number | null} confidence */
 export const sure = (confidence) => `${percent(confidence)} sure`;
 
 const percents = new Intl.NumberFormat('en', { style: 'percent', maximumFractionDigits: 1 });
@@ -75,6 +99,10 @@ export function percent(probability) {
   if (probability < 1 && probability >= 0.9995) return '>99.9%';
   return percents.format(probability);
 }
+
+/** The same in two digits at most, for over the picture. @param {number | null} probability */
+export const wholePercent = (probability) =>
+  Number.isFinite(probability) ? `${Math.min(99, Math.max(1, Math.round(100 * probability)))}%` : '–';
 
 /** @param {number} milliseconds */
 export const duration = (milliseconds) =>

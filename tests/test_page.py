@@ -8,12 +8,14 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
+from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 
-from tests.helpers import Service, digit_png, encode
+from tests.helpers import Service, digit_png, draw_digit, encode
 
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
@@ -21,6 +23,7 @@ from playwright.sync_api import (
     Browser,
     BrowserType,
     FilePayload,
+    FloatRect,
     Locator,
     Page,
     Request,
@@ -74,6 +77,15 @@ def png(digit: int = 4, name: str = "four.png") -> FilePayload:
     return {"name": name, "mimeType": "image/png", "buffer": digit_png(digit)}
 
 
+def number(*lines: str) -> FilePayload:
+    """A picture of several digits, in one line or more."""
+    paper = Image.new("RGB", (120 * max(map(len, lines)) + 80, 200 * len(lines)), "white")
+    for row, line in enumerate(lines):
+        for column, digit in enumerate(line):
+            paper.paste(draw_digit(int(digit)).crop((40, 0, 160, 200)), (120 * column + 40, 200 * row))
+    return {"name": "number.png", "mimeType": "image/png", "buffer": encode(paper)}
+
+
 def choose(page: Page, file: FilePayload | Path) -> None:
     page.get_by_label("Choose a picture").set_input_files(file)
 
@@ -102,6 +114,35 @@ def natural_size(image: Locator) -> list[int]:
 def expect_read(page: Page, text: str) -> None:
     expect(result(page)).to_have_text(text)
     expect(page.get_by_role("alert")).not_to_be_visible()
+
+
+def answer_to(page: Page, file: FilePayload) -> dict[str, Any]:
+    """What the function answers when the page has it read `file`."""
+    choose(page, file)
+    with page.expect_response("**/api/") as response:
+        read_it(page).click()
+    answer: dict[str, Any] = response.value.json()
+    expect(page.locator("[data-part=model]")).to_have_text(answer["model"])
+    return answer
+
+
+def record(page: Page, site: str, answer: dict[str, Any]) -> dict[str, Any]:
+    """The record of `answer` as the function has it now."""
+    kept: dict[str, Any] = page.request.get(f"{site}/api/records/{answer['id']}").json()
+    return kept
+
+
+def areas(drawn: Locator) -> list[FloatRect]:
+    """All of one moment, for the page may be scrolling."""
+    rectangles: list[FloatRect] = drawn.evaluate_all("all => all.map((one) => one.getBoundingClientRect().toJSON())")
+    return rectangles
+
+
+def overlap(one: FloatRect, other: FloatRect) -> bool:
+    return all(
+        one[start] < other[start] + other[length] and other[start] < one[start] + one[length]  # type: ignore[literal-required]
+        for start, length in (("x", "width"), ("y", "height"))
+    )
 
 
 def complaints(page: Page) -> list[str]:
@@ -241,13 +282,10 @@ class TestReading:
         expect(read_it(page)).to_be_focused()
 
     def test_each_digit_of_a_number_can_be_looked_at(self, page: Page, site: str) -> None:
-        two = Image.new("L", (400, 200), 255)
-        for place, digit in enumerate((4, 2)):
-            two.paste(Image.open(io.BytesIO(digit_png(digit))).convert("L"), (200 * place, 0))
         page.goto(site)
-        choose(page, {"name": "42.png", "mimeType": "image/png", "buffer": encode(two, "PNG")})
+        choose(page, number("42"))
         read_it(page).click()
-        expect(result(page)).to_have_text(re.compile(r"^4 ?2$"))
+        expect_read(page, "42")
         expect(page.locator(".boxes .current")).to_have_count(1)
         page.get_by_role("radio", name="4, mark 1").press("ArrowRight")
         expect(page.get_by_role("radio", name="2, mark 2")).to_be_checked()
@@ -322,6 +360,360 @@ class TestReading:
         read_it(page).click()
         expect_read(page, "4")
         assert said == []
+
+
+# --------------------------------------------------------------------------------------- over the picture
+
+
+def boxes(page: Page) -> Locator:
+    return page.locator(".boxes .box rect.line")
+
+
+def labels(page: Page) -> Locator:
+    return page.locator(".boxes .label")
+
+
+def altered(page: Page, alter: Callable[[dict[str, Any]], None]) -> None:
+    """From now on, answers come altered."""
+
+    def change(route: Route) -> None:
+        response = route.fetch()
+        answer = response.json()
+        alter(answer)
+        route.fulfill(response=response, json=answer)
+
+    page.route("**/api/", change)
+
+
+class TestLabels:
+    def test_each_box_says_what_was_read_and_how_surely(self, page: Page, site: str) -> None:
+        page.goto(site)
+        answer = answer_to(page, number("42"))
+        sure = [min(99, round(100 * digit["confidence"])) for digit in answer["digits"]]
+        expect(page.get_by_text(f"4 {sure[0]}%", exact=True)).to_be_visible()
+        expect(page.get_by_text(f"2 {sure[1]}%", exact=True)).to_be_visible()
+
+    @pytest.mark.parametrize("width", [360, 1280])
+    def test_twenty_labels_are_legible_and_cover_no_digit_and_no_other_label(
+        self, page: Page, site: str, width: int
+    ) -> None:
+        page.set_viewport_size({"width": width, "height": 740})
+        page.goto(site)
+        answer = answer_to(page, number("01234", "56789", "98765", "43210"))
+        assert len(answer["digits"]) == 20
+        expect(labels(page).filter(visible=True)).to_have_count(20)
+        drawn = areas(boxes(page).or_(labels(page)))  # in the order of the document
+        assert all(label["height"] >= 12 for label in drawn[20:])
+        assert not any(overlap(label, other) for label, other in combinations(drawn[20:], 2))
+        assert not any(overlap(label, box) for label in drawn[20:] for box in drawn[:20])
+
+    def test_a_label_is_as_large_on_a_small_picture_as_on_a_large_one(self, page: Page, site: str) -> None:
+        page.goto(site)
+        heights = []
+        for side in (100, 1600):
+            digit = encode(draw_digit(4, side=side, nib=side // 16))
+            answer_to(page, {"name": "four.png", "mimeType": "image/png", "buffer": digit})
+            heights += [label["height"] for label in areas(labels(page))]
+        assert heights[0] == pytest.approx(heights[1], abs=1)
+
+    def test_where_there_is_no_room_the_chosen_digits_label_is_shown_all_the_same(self, page: Page, site: str) -> None:
+        page.set_viewport_size({"width": 320, "height": 640})
+        page.goto(site)
+        answer_to(page, number(*["4" * 12] * 3))
+        expect(labels(page).filter(visible=True)).to_have_count(1)
+        boxes(page).nth(17).click()
+        expect(page.get_by_role("radio").nth(17)).to_be_checked()
+        expect(labels(page).filter(visible=True)).to_have_count(1)
+        box, label = areas(boxes(page).nth(17).or_(labels(page).filter(visible=True)))
+        assert not overlap(label, box)
+
+    def test_a_doubtful_digit_looks_different_and_not_by_colour_alone(self, page: Page, site: str) -> None:
+        def doubt(answer: dict[str, Any]) -> None:
+            answer["digits"][0]["confidence"] = 0.59
+            answer["digits"][1].update(digit=None, confidence=0.87)
+
+        altered(page, doubt)
+        page.goto(site)
+        answer_to(page, number("423"))
+        expect(labels(page).filter(has_text=re.compile(r"^4\? 59%$"))).to_be_visible()
+        expect(labels(page).filter(has_text=re.compile(r"^\? 87%$"))).to_be_visible()
+        dashes = boxes(page).evaluate_all("lines => lines.map((line) => getComputedStyle(line).strokeDasharray)")
+        assert [dash != "none" for dash in dashes] == [True, True, False]
+        expect(page.get_by_role("radio", name="4, mark 1, 59% sure")).to_be_checked()
+        expect(page.get_by_role("radio", name="not a digit, mark 2, 87% sure")).to_be_visible()
+
+    def test_a_box_is_clicked_to_choose_its_digit(self, page: Page, site: str) -> None:
+        opened: list[str] = []
+        page.on("filechooser", lambda _: opened.append("a file chooser"))
+        page.goto(site)
+        answer_to(page, number("423"))
+        boxes(page).nth(2).click()
+        expect(page.get_by_role("radio", name="3, mark 3")).to_be_checked()
+        expect(page.locator(".bars .likeliest")).to_have_text(re.compile("^3"))
+        labels(page).filter(has_text=re.compile("^2 ")).click()
+        expect(page.get_by_role("radio", name="2, mark 2")).to_be_checked()
+        expect(page.locator(".boxes .current")).to_have_count(1)
+        assert opened == []
+
+
+# --------------------------------------------------------------------------------------- what it really says
+
+
+def digit_button(page: Page, name: str) -> Locator:
+    return page.get_by_role("group", name=re.compile("really is")).get_by_role("button", name=name)
+
+
+def whole_number(page: Page) -> Locator:
+    return page.get_by_label("What the whole number really is")
+
+
+def save(page: Page) -> Locator:
+    return page.get_by_role("button", name="Save")
+
+
+def undo(page: Page) -> Locator:
+    return page.get_by_role("button", name="Undo")
+
+
+def expect_said(page: Page, words: str) -> None:
+    """In a live region."""
+    expect(page.get_by_role("status").filter(has_text=words)).to_be_visible()
+    expect(page.get_by_role("alert")).to_have_count(0)
+
+
+class TestCorrections:
+    def test_one_digit_of_several_is_corrected(self, page: Page, site: str) -> None:
+        said = complaints(page)
+        page.goto(site)
+        answer = answer_to(page, number("4078"))
+        boxes(page).nth(3).click()
+        expect(page.get_by_text("What mark 4 really is (read as 8)")).to_be_visible()
+        expect(digit_button(page, "8")).to_have_attribute("aria-pressed", "true")
+        digit_button(page, "1").click()
+        expect_said(page, "Corrected to 4071")
+        expect(digit_button(page, "1")).to_have_attribute("aria-pressed", "true")
+        expect(whole_number(page)).to_have_value("4071")
+        page.get_by_role("radio", name="4, mark 1").check(force=True)
+        digit_button(page, "9").click()
+        expect_said(page, "Corrected to 9071")
+        assert (record(page, site, answer)["result"], record(page, site, answer)["correction"]) == ("4078", "9071")
+        expect(result(page)).to_have_text("4078")
+        assert said == []
+
+    def test_a_digit_that_is_none_is_taken_out_of_the_number(self, page: Page, site: str) -> None:
+        page.goto(site)
+        answer = answer_to(page, number("407", "512"))
+        boxes(page).nth(4).click()
+        digit_button(page, "not a digit").click()
+        expect_said(page, "Corrected to 407, 5?2")
+        assert record(page, site, answer)["correction"] == "407\n5?2"
+
+    def test_the_whole_number_is_corrected(self, page: Page, site: str) -> None:
+        page.goto(site)
+        answer = answer_to(page, number("407", "512"))
+        expect(whole_number(page)).to_have_value("407\n512")
+        whole_number(page).fill("407\n5 1234")
+        save(page).click()
+        expect_said(page, "Corrected to 407, 5 1234")
+        assert record(page, site, answer)["correction"] == "407\n5 1234"
+        # Which mark is which digit, nobody can tell any more.
+        expect(page.get_by_text("No longer one digit for each mark")).to_be_visible()
+        expect(page.locator("[data-part=choices] button").first).to_be_disabled()
+
+    def test_a_single_digit_can_turn_out_to_be_two(self, page: Page, site: str) -> None:
+        page.goto(site)
+        answer = answer_to(page, png())
+        digit_button(page, "9").click()
+        expect_said(page, "Corrected to 9")
+        whole_number(page).fill("41")
+        save(page).click()
+        expect_said(page, "Corrected to 41")
+        assert record(page, site, answer)["correction"] == "41"
+
+    def test_a_picture_in_which_no_digit_was_found_is_corrected(self, page: Page, site: str) -> None:
+        page.goto(site)
+        blank = encode(Image.new("L", (120, 120), 255))
+        answer = answer_to(page, {"name": "faint.png", "mimeType": "image/png", "buffer": blank})
+        whole_number(page).fill("7")
+        save(page).click()
+        expect_said(page, "Corrected to 7")
+        assert record(page, site, answer)["correction"] == "7"
+
+    def test_corrections_are_undone_one_by_one(self, page: Page, site: str) -> None:
+        page.goto(site)
+        answer = answer_to(page, number("42"))
+        expect(undo(page)).to_be_hidden()
+        digit_button(page, "9").click()
+        expect_said(page, "Corrected to 92")
+        whole_number(page).fill("927")
+        save(page).click()
+        expect_said(page, "Corrected to 927")
+        undo(page).click()
+        expect_said(page, "Corrected to 92")
+        expect(whole_number(page)).to_have_value("92")
+        assert record(page, site, answer)["correction"] == "92"
+        undo(page).click()
+        expect_said(page, "Saved as 42, as it was read")
+        expect(whole_number(page)).to_have_value("42")
+        assert record(page, site, answer)["correction"] == "42"
+        expect(undo(page)).to_have_attribute("aria-disabled", "true")
+        expect(undo(page)).to_be_focused()
+
+    @pytest.mark.parametrize(
+        ("interfere", "words"),
+        [
+            (
+                lambda route: route.fulfill(status=503, json={"title": "No records now", "detail": "Try again soon."}),
+                "No records now Try again soon.",
+            ),
+            (
+                lambda route: route.fulfill(
+                    status=404, json={"title": "There is nothing here", "detail": "No record."}
+                ),
+                "There is nothing here No record.",
+            ),
+            (lambda route: route.abort("connectionrefused"), "The reader cannot be reached"),
+        ],
+        ids=["unavailable", "not found", "unreachable"],
+    )
+    def test_a_correction_that_fails_is_explained_kept_and_tried_again(
+        self, page: Page, site: str, interfere: Callable[[Route], None], words: str
+    ) -> None:
+        page.goto(site)
+        answer = answer_to(page, number("42"))
+        page.route("**/correction", interfere)
+        whole_number(page).fill("4 2")
+        save(page).click()
+        expect(page.get_by_role("alert")).to_have_text(re.compile(words.replace(" ", r"\s*")))
+        expect(whole_number(page)).to_have_value("4 2")
+        assert record(page, site, answer)["correction"] is None
+        page.unroute("**/correction")
+        page.get_by_role("button", name="Try again").click()
+        expect_said(page, "Corrected to 4 2")
+        assert record(page, site, answer)["correction"] == "4 2"
+
+    def test_offline_a_digits_correction_waits_for_another_try(self, page: Page, site: str) -> None:
+        page.goto(site)
+        answer = answer_to(page, number("42"))
+        page.context.set_offline(True)
+        digit_button(page, "7").click()
+        expect(page.get_by_role("alert")).to_contain_text("You are offline")
+        page.context.set_offline(False)
+        page.get_by_role("button", name="Try again").click()
+        expect_said(page, "Corrected to 72")
+        assert record(page, site, answer)["correction"] == "72"
+
+    def test_what_is_typed_and_not_saved_outlives_another_correction(self, page: Page, site: str) -> None:
+        page.goto(site)
+        answer_to(page, number("42"))
+        whole_number(page).fill("42 1")
+        digit_button(page, "7").click()
+        expect_said(page, "Corrected to 72")
+        expect(whole_number(page)).to_have_value("42 1")
+
+    @pytest.mark.parametrize("text", ["forty", "1" * 201], ids=["letters", "too long"])
+    def test_what_is_no_result_is_refused_in_the_apis_own_words_and_never_sent(
+        self, page: Page, site: str, text: str
+    ) -> None:
+        sent: list[Request] = []
+        page.on("request", lambda request: sent.append(request) if request.method == "PUT" else None)
+        page.goto(site)
+        answer = answer_to(page, number("42"))
+        whole_number(page).fill(text)
+        save(page).click()
+        problem = page.request.put(f"{site}/api/records/{answer['id']}/correction", data={"result": text}).json()
+        expect(page.get_by_role("alert")).to_contain_text(problem["title"])
+        expect(page.get_by_role("alert")).to_contain_text(problem["detail"])
+        expect(whole_number(page)).to_have_value(text)
+        assert sent == []
+        whole_number(page).fill("40")
+        save(page).click()
+        expect_said(page, "Corrected to 40")
+
+    def test_everything_is_corrected_with_the_keyboard_alone(self, page: Page, site: str) -> None:
+        def press(*keys: str) -> None:
+            for key in keys:
+                page.keyboard.press(key)
+
+        page.goto(site)
+        answer_to(page, number("42"))
+        read_it(page).focus()
+        press("Tab", "ArrowRight")
+        expect(page.get_by_role("radio", name="2, mark 2")).to_be_focused()
+        press("Tab", "Tab")
+        expect(digit_button(page, "1")).to_be_focused()
+        assert digit_button(page, "1").evaluate("button => getComputedStyle(button).outlineStyle") == "solid"
+        press("Enter")
+        expect_said(page, "Corrected to 41")
+        expect(digit_button(page, "1")).to_be_focused()
+        press(*["Tab"] * 10)
+        expect(whole_number(page)).to_be_focused()
+        press("End", "5", "Enter", "6", "Tab")
+        expect(save(page)).to_be_focused()
+        press("Space")
+        expect_said(page, "Corrected to 415, 6")
+        press("Tab")
+        expect(undo(page)).to_be_focused()
+        press("Enter")
+        expect_said(page, "Corrected to 41")
+
+    def test_the_table_shows_the_correction_beside_the_result(self, page: Page, site: str) -> None:
+        page.goto(site)
+        answer_to(page, number("42"))
+        expect(records(page).first).to_contain_text("42")
+        expect(records(page).first).not_to_contain_text("Corrected")
+        digit_button(page, "7").click()
+        expect(records(page).first).to_contain_text(re.compile("42.*Corrected to 72"))
+        page.reload()
+        expect(records(page).first).to_contain_text(re.compile("42.*Corrected to 72"))
+
+    def test_an_answer_without_a_record_cannot_be_corrected(self, page: Page, site: str) -> None:
+        altered(page, lambda answer: answer.update(recorded="no"))
+        page.goto(site)
+        expect(whole_number(page)).to_be_disabled()
+        answer_to(page, png())
+        expect(whole_number(page)).to_be_disabled()
+        expect(save(page)).to_be_disabled()
+
+    def test_another_picture_ends_the_correction_of_the_one_before(self, page: Page, site: str) -> None:
+        page.goto(site)
+        answer_to(page, png())
+        digit_button(page, "9").click()
+        expect_said(page, "Corrected to 9")
+        choose(page, png(7))
+        expect(whole_number(page)).to_be_disabled()
+        expect(page.locator("[data-part=corrected]")).to_be_empty()
+        expect(undo(page)).to_be_hidden()
+
+    @pytest.mark.parametrize("width", [320, 1280])
+    def test_a_correction_moves_nothing_and_fits(self, page: Page, site: str, width: int) -> None:
+        def layout() -> list[float]:
+            tops: list[float] = page.evaluate(
+                """[document.querySelector('#records-heading').getBoundingClientRect().top + scrollY,
+                    document.documentElement.scrollWidth - document.documentElement.clientWidth]"""
+            )
+            return tops
+
+        page.set_viewport_size({"width": width, "height": 640})
+        page.goto(site)
+        answer_to(page, number("4078", "5121", "4078", "5121"))
+        before = layout()
+        boxes(page).nth(3).click()
+        digit_button(page, "9").click()
+        expect_said(page, "Corrected to 4079, 5121, 4078, 5121")
+        assert layout() == before
+        assert before[1] == 0
+
+    @pytest.mark.parametrize(
+        ("index", "character", "corrected"),
+        [(0, "9", "9 0\n?1"), (2, "7", "4 0\n71"), (3, "?", "4 0\n??"), (4, "7", "4 0\n?1")],
+    )
+    def test_a_digit_is_replaced_where_its_mark_stands(
+        self, page: Page, site: str, index: int, character: str, corrected: str
+    ) -> None:
+        page.goto(site)
+        replaced = "async (given) => (await import('/corrections.js')).replaced(...given)"
+        assert page.evaluate(replaced, ["4 0\n?1", index, character]) == corrected
 
 
 # --------------------------------------------------------------------------------------- when it goes wrong
