@@ -26,6 +26,7 @@ from keras import layers
 from function.prepare import NOT_A_DIGIT
 from training.augment import augment, scale
 from training.mnist import Split, hold_out, join, load_idx, load_mnist
+from training.pieces import cut_pieces
 from training.plots import NAMES, draw_confusion, draw_curves, draw_glyphs
 from training.shapes import drawn_digits, no_digits
 
@@ -43,7 +44,8 @@ LABEL_SMOOTHING = 0.05  # (Szegedy et al., 2016); the temperature that calibrate
 EMA_STEPS = 1000  # the weights that are kept are an exponential moving average over about so many steps
 SEED = 7
 DRAWN_DIGITS = 0.15  # for each digit of MNIST's, so many of other hands, drawn by training/shapes.py …
-DRAWN_OTHERS = 0.25  # … and so many glyphs of what is no digit
+DRAWN_OTHERS = 0.25  # … so many glyphs of what is no digit …
+CUT_PIECES = 0.15  # … and so many pieces of digits that were side by side, cut as training/pieces.py does
 EXTRA = 0.1  # of what is trained on: what people's own glyphs are repeated to …
 MOST_REPEATED = 20  # … but not more often than this
 SAMPLES = 200  # of what is drawn, shown in the model card
@@ -51,12 +53,13 @@ SAMPLES = 200  # of what is drawn, shown in the model card
 
 # ── Data ──────────────────────────────────────────────────────────────────────────────────────────────────────
 def with_drawn(digits: Split, seed: int) -> Split:
-    """MNIST's digits, and what our own code draws."""
+    """MNIST's digits, and what our own code draws and cuts."""
     count = len(digits[1])
     return join(
         digits,
         drawn_digits(round(DRAWN_DIGITS * count), seed),
         no_digits(round(DRAWN_OTHERS * count), digits, seed),
+        cut_pieces(round(CUT_PIECES * count), digits, seed),
     )
 
 

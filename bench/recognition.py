@@ -13,6 +13,7 @@ import argparse
 import csv
 import io
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -22,18 +23,21 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageFilter
 
+from bench.pages import draw_page
 from function.answer import NONE, SURELY_NONE
 from function.main import classifier, read_digits
 from function.prepare import NOT_A_DIGIT
 from function.timing import Timing
-from training.measure import Flags, Floats, calibration_error
-from training.mnist import Bytes, read_idx
-from training.plots import draw_confusion, draw_glyphs, draw_rejection, draw_reliability, draw_robustness
+from training.measure import Flags, Floats, calibration_error, edits
+from training.mnist import Bytes, Split, read_idx
+from training.plots import draw_confusion, draw_glyphs, draw_pages, draw_rejection, draw_reliability, draw_robustness
 
 # Test digits that are something else by human vote (Northcutt et al., 2021: https://labelerrors.com/).
 MISLABELLED = (947, 1621, 1901, 2130, 2462, 2597, 2654, 3520, 3558, 5937, 6651, 6783, 8527, 9679, 9729)
 
 DISTORTED = 500  # of the test digits, at each strength of each distortion
+NUMBERS = 500  # that our own code writes with test digits, and a fifth as many pages …
+SHOWN = 24  # … of which so many are drawn
 PAPER = 160  # pixels a side, white, on which a digit is laid in black …
 LARGE = 112  # … enlarged to so many
 
@@ -198,12 +202,14 @@ def robustness(images: Bytes, labels: Bytes, out: Path) -> dict[str, dict[str, f
 
 # ── Real pictures ─────────────────────────────────────────────────────────────────────────────────────────────
 def labelled(folder: Path) -> dict[str, list[tuple[Path, str]]]:
-    """(file, label) of all pictures by the folder that they are in; those without a label have no digit."""
+    """(file, label) of all pictures, by folder; no label is no digit, and pictures labelled in words are left out."""
     with (folder / "labels.csv").open(newline="", encoding="utf-8") as table:
         labels = {row["file"]: row["label"] for row in csv.DictReader(table)}
     kinds: dict[str, list[tuple[Path, str]]] = {}
     for path in sorted(folder.glob("*/*.*")):
-        kinds.setdefault(path.parent.name, []).append((path, labels.get(f"{path.parent.name}/{path.name}", "")))
+        label = labels.get(f"{path.parent.name}/{path.name}", "").replace("\\n", "\n")
+        if re.fullmatch(r"[0-9\s]*", label):
+            kinds.setdefault(path.parent.name, []).append((path, label))
     return kinds
 
 
@@ -234,15 +240,37 @@ def of_none(files: Sequence[bytes], names: Sequence[str]) -> tuple[Figures, Outc
     }, outcome
 
 
-def of_many(files: Sequence[bytes], labels: Sequence[str]) -> Figures:
-    """Pages: right is what is right in all its digits, whatever parts them; and in its digits alone."""
-    results = [ask(data).result for data in with_progress("pages", files)]
-    pairs = list(zip(results, labels, strict=True))
+def of_many(files: Sequence[bytes], labels: Sequence[str], names: Sequence[str]) -> Figures:
+    """Pages: right is what is right throughout, with its spaces and lines; and in its digits alone."""
+    outcome = Outcome([ask(data) for data in with_progress("pages", files)], labels)
+    bare, wrong = [], 0
+    for name, label, answer, right in zip(names, labels, outcome.answers, outcome.right, strict=True):
+        result, truth = "".join(answer.result.split()), "".join(label.split())
+        bare.append((result, truth))
+        wrong += edits(result, truth)
+        if not right:
+            print(f"  {name} is {label!r}, read as {answer.result!r} ({answer.confidence:.2f})", file=sys.stderr)
     return {
         "pictures": len(files),
-        "right": share(np.array([result.split() == label.split() for result, label in pairs])),
-        "right_but_for_spaces": share(np.array(["".join(a.split()) == "".join(b.split()) for a, b in pairs])),
+        "right": share(outcome.right),
+        "right_but_for_spaces": share(np.array([result == label for result, label in bare])),
+        "digits_right": round(1 - wrong / sum(len(label) for _, label in bare), 5),
+        "calibration_error": round(calibration_error(outcome.confidence, outcome.right), 5),
     }
+
+
+# ── Numbers that our own code writes ──────────────────────────────────────────────────────────────────────────
+def of_drawn_pages(digits: Split, count: int, out: Path) -> Figures:
+    """Numbers, and pages of them, written with `digits`; draws the first few."""
+    random = np.random.default_rng(1)
+    numbers = [draw_page(digits, random) for _ in range(count)]
+    pages = [draw_page(digits, random, lines=int(random.integers(2, 6))) for _ in range(count // 5)]
+    draw_pages([page.jpeg for page in numbers[:SHOWN]], [page.label for page in numbers[:SHOWN]], out / "numbers.png")
+    figures = {}
+    for kind, drawn in {"numbers": numbers, "pages": pages}.items():
+        names = [f"{kind} {index}" for index in range(len(drawn))]
+        figures[kind] = of_many([page.jpeg for page in drawn], [page.label for page in drawn], names)
+    return figures
 
 
 # ── All of it ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -258,6 +286,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     figures: Figures = {"model": classifier.name}
     figures["mnist_test"], test = mnist_test(images, labels, arguments.out)
     digits, others = {"MNIST test": test}, {}
+    figures["drawn"] = of_drawn_pages((images, labels), min(NUMBERS, len(labels)), arguments.out)
     if arguments.pictures:
         figures["pictures"] = {}
         for kind, pictures in labelled(arguments.pictures).items():
@@ -268,7 +297,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             elif all(len(label) == 1 for label in truth):
                 figures["pictures"][kind], digits[kind] = of_one_digit(files, truth, names)
             else:
-                figures["pictures"][kind] = of_many(files, truth)
+                figures["pictures"][kind] = of_many(files, truth, names)
     elif target.exists() and (before := json.loads(target.read_text()))["model"] == classifier.name:
         figures["pictures"] = before.get("pictures")
     draw_reliability(

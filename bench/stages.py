@@ -33,7 +33,7 @@ def main(source: Path, target: Path) -> None:
     flat = flat_ground(pixels)
     ground = shaded_ground(pixels) if flat is None else np.broadcast_to(flat, pixels.shape)
     ink = find_ink(pixels)
-    marks = [mark for line in locate(ink) for mark in line][:MOST]
+    marks = locate(ink)[:MOST]
     figure, axes = plt.subplots(1 + len(marks), 4, figsize=(11, 3 * (1 + len(marks))), constrained_layout=True)
     rows = np.atleast_2d(axes)
     for axis in rows.flat:

@@ -6,10 +6,9 @@ import base64
 import csv
 import io
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice, pairwise
-from statistics import median_low
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -17,18 +16,21 @@ from PIL import Image
 
 from .classify import Probabilities
 from .errors import Problem
-from .locate import Mark
+from .locate import Box
 from .prepare import NOT_A_DIGIT, Glyph
 from .records import Record, State
+from .segment import Lines, Seen
 
 NONE = 0.6  # a mark is said to be none from this probability of it …
+AMONG_DIGITS = 0.9  # … or from this one in a line most of which is surely digits …
 SURELY_NONE = 0.99  # … or from this one where somebody says that it is a digit
+SURE = 0.9  # surely a digit; what was cut and is less sure is said to touch
+LEFT_OUT = 0.95  # what is none with this probability, before and after a number, is left out
 UNSURE = 0.6  # a digit with less confidence is said to be doubtful
 WIDE_GAP = 1.2  # of a line's height: such a gap is a space …
-UNUSUAL_GAP = 2.0  # … if it is so much wider than the line's usual one
+UNUSUAL_GAP = 2.0  # … if it is so much wider than every gap that is none
 
-MANY = 30  # marks: among more than these …
-STRANGE = 1 / 3  # … at most so many may be no digits
+TURNED = {1: "turned to the left", 2: "turned upside down", 3: "turned to the right"}
 
 Notice = dict[str, str]
 
@@ -36,13 +38,15 @@ Notice = dict[str, str]
 @dataclass(frozen=True)
 class Digit:
     """One mark as it was read: the `digit` that it is said to be, if any; its `probabilities` (11,) of being each digit
-    or none, its `box` (left, top, width, height) in pixels of the upright picture, and the `glyph` that the model saw.
-    """
+    or none, its `box` (left, top, width, height) in pixels of the upright picture, the `glyph` that the model saw, how
+    certain it is that this is one digit, and whether it was cut from another."""
 
     digit: int | None
     probabilities: Probabilities
     box: tuple[int, int, int, int]
     glyph: Glyph
+    certainty: float = 1.0
+    is_cut: bool = False
 
     @property
     def label(self) -> int:
@@ -60,7 +64,7 @@ class Digit:
     @property
     def confidence(self) -> float:
         """That it is this digit, or that it is none."""
-        return float(self.probabilities[self.label])
+        return float(self.probabilities[self.label] * self.certainty)
 
     def as_dict(self) -> dict[str, Any]:
         of_digits = self.probabilities[:NOT_A_DIGIT]
@@ -75,17 +79,20 @@ class Digit:
 
 @dataclass(frozen=True)
 class Reading:
-    """Lines of digits, in reading order."""
+    """Lines of numbers of digits, in reading order; the picture was `turned` by so many quarters counter-clockwise."""
 
-    lines: list[list[Digit]]
+    lines: list[list[list[Digit]]]
+    turned: int = 0
 
     @property
     def digits(self) -> list[Digit]:
-        return [digit for line in self.lines for digit in line]
+        return [digit for line in self.lines for number in line for digit in number]
 
     @property
     def result(self) -> str:
-        return "\n".join(line_text(line) for line in self.lines)
+        return "\n".join(
+            " ".join("".join(digit.character for digit in number) for number in line) for line in self.lines
+        )
 
     @property
     def confidence(self) -> float:
@@ -97,56 +104,78 @@ class Reading:
         if not self.digits:
             return {"code": "no-digit", "text": "No digit was found in the picture."}
         position, least = min(enumerate(self.digits, start=1), key=lambda numbered: numbered[1].confidence)
+        if least.is_cut and least.confidence < SURE:
+            return {"code": "touching", "text": f"unsure: digit {position} touches another and may be cut wrongly"}
         if least.confidence < UNSURE:
             which = "" if len(self.digits) == 1 else f" digit {position}:"
             first, second = ("no digit" if one == NOT_A_DIGIT else str(one) for one in (least.label, least.runner_up))
             return {"code": "unsure", "text": f"unsure:{which} {first} or {second}"}
         if all(digit.digit is None for digit in self.digits):
             return {"code": "no-digit", "text": "What is in the picture is no digit."}
+        if self.turned:
+            return {"code": "turned", "text": f"The picture was read {TURNED[self.turned]}."}
         return None
 
 
-def as_reading(
-    lines: list[list[Mark]],
-    glyphs: Sequence[Glyph],
-    probabilities: Probabilities,
-    scale: tuple[float, float],
-    expect: str = "auto",
-) -> Reading:
-    """Lines of digits for lines of marks. `glyphs` and `probabilities` are the marks', one after the other; `scale` is
-    (across, down) how many pixels of the upright picture one of the marks' pixels is."""
-    none_from = SURELY_NONE if expect == "digit" else NONE
-    boxes = [scaled(mark, scale) for line in lines for mark in line]
-    said = [said_to_be(row, none_from) for row in probabilities]
-    digits = map(Digit, said, probabilities, boxes, glyphs)
-    reading = Reading([list(islice(digits, len(line))) for line in lines])
-    return Reading([]) if is_texture(reading.digits) else reading
+def as_reading(lines: Lines, place: Callable[[Box], Box], expect: str = "auto", turned: int = 0) -> Reading:
+    """What lines of marks say. `place` gives for a mark's box its place in the upright picture."""
+    said = [[as_digits(number, none_from(line, expect), place) for number in numbers(line)] for line in lines]
+    if any(digit.digit is not None for line in said for number in line for digit in number):
+        said = [[number for every in line if (number := trimmed(every))] for line in said]
+    return Reading([line for line in said if line], turned)
 
 
-def said_to_be(probabilities: Probabilities, none_from: float) -> int | None:
-    return None if probabilities[NOT_A_DIGIT] >= none_from else int(np.argmax(probabilities[:NOT_A_DIGIT]))
+def numbers(line: Sequence[Seen]) -> Iterator[list[Seen]]:
+    """The marks of a line, divided where the gap is a space: wide, and wider by far than all that are none."""
+    height = float(np.median([seen.mark.height for seen in line]))
+    gaps = [max(0.0, (right.mark.box[0] - left.mark.box[2]) / height) for left, right in pairwise(line)]
+    ordered = sorted(gaps) if len(gaps) > 1 else [0.0, *gaps]
+    spaces = (wide for narrow, wide in pairwise(ordered) if wide > max(WIDE_GAP, UNUSUAL_GAP * narrow))
+    space = next(spaces, np.inf)
+    number = [line[0]]
+    for gap, seen in zip(gaps, line[1:], strict=True):
+        if gap >= space:
+            yield number
+            number = []
+        number.append(seen)
+    yield number
 
 
-def is_texture(digits: Sequence[Digit]) -> bool:
-    """Whether so many marks are no digits that the rest is chance: the grain of a paper, or its lines, has many a 1."""
-    return len(digits) > MANY and sum(digit.digit is None for digit in digits) > STRANGE * len(digits)
+def none_from(line: Sequence[Seen], expect: str) -> float:
+    """From which probability a mark of the line is said to be none."""
+    if expect == "digit":
+        return SURELY_NONE
+    return AMONG_DIGITS if sum(seen.is_sure for seen in line) > max(1, len(line) / 2) else NONE
 
 
-def scaled(mark: Mark, scale: tuple[float, float]) -> tuple[int, int, int, int]:
-    """(left, top, width, height) in the upright picture."""
-    left, top, right, bottom = (round(edge * scale[i % 2]) for i, edge in enumerate(mark.box))
-    return left, top, right - left, bottom - top
-
-
-def line_text(line: list[Digit]) -> str:
-    """The digits of one line; a gap that is wide, and wider than the others, is a space."""
-    height = float(np.median([digit.box[3] for digit in line]))
-    gaps = [float(right.box[0] - left.box[0] - left.box[2]) for left, right in pairwise(line)]
-    wide = max(WIDE_GAP * height, UNUSUAL_GAP * median_low(gaps)) if len(gaps) > 1 else WIDE_GAP * height
-    spaced = [
-        f" {digit.character}" if gap > wide else digit.character for gap, digit in zip(gaps, line[1:], strict=True)
+def as_digits(number: Sequence[Seen], limit: float, place: Callable[[Box], Box]) -> list[Digit]:
+    return [
+        Digit(
+            said_to_be(seen, limit),
+            seen.probabilities,
+            as_sized(place(seen.mark.box)),
+            seen.glyph,
+            seen.certainty,
+            seen.is_cut,
+        )
+        for seen in number
     ]
-    return line[0].character + "".join(spaced)
+
+
+def said_to_be(seen: Seen, none_from: float) -> int | None:
+    return None if seen.probabilities[NOT_A_DIGIT] >= none_from else int(np.argmax(seen.probabilities[:NOT_A_DIGIT]))
+
+
+def trimmed(number: list[Digit]) -> list[Digit]:
+    """Without what is surely none before and after it, such as a word."""
+    kept = [index for index, digit in enumerate(number) if digit.digit is not None or digit.confidence < LEFT_OUT]
+    return number[kept[0] : kept[-1] + 1] if kept else []
+
+
+def as_sized(box: Box) -> Box:
+    """(left, top, width, height)"""
+    left, top, right, bottom = box
+    return left, top, right - left, bottom - top
 
 
 def data_url(glyph: Glyph) -> str:

@@ -84,10 +84,11 @@ class Picture:
     width: int
     height: int
 
-    @property
-    def scale(self) -> tuple[float, float]:
-        """Pixels of the full picture for one of `pixels`, across and down."""
-        return self.width / self.pixels.shape[1], self.height / self.pixels.shape[0]
+    def place(self, box: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
+        """A box (left, top, right, bottom) in `pixels`, in pixels of the full picture."""
+        across, down = self.width / self.pixels.shape[1], self.height / self.pixels.shape[0]
+        left, top, right, bottom = box
+        return round(left * across), round(top * down), round(right * across), round(bottom * down)
 
 
 def decode(data: bytes, *, max_pixels: int) -> Picture:

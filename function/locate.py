@@ -1,4 +1,4 @@
-"""Ink → marks: what belongs together, which of it was meant, and the order in which it is read."""
+"""Ink → marks: what belongs together, and which of it was meant."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ AT_BORDER = 0.3  # times for each side of the picture that is touched: fingers, 
 CORNER = 2  # sides of the picture: what touches more is a frame
 NEAR = 0.3  # of a digit's longer side: pieces so near may belong to it
 SPECK = 0.01  # of the main piece: less is dirt
-TALL = 0.5  # of the main piece's height: what is as tall as that is a digit of its own …
-HEAVY = 0.1  # … if it has so much of the main piece's ink …
+TALL = 0.35  # of the main piece's height: what is as tall as that is a digit of its own …
+HEAVY = 0.04  # … if it has so much of the main piece's ink …
 STACKED = 0.3  # … and overlaps no other by so much of the narrower one's width …
 LEVEL_WITH = 0.5  # … except on a level, overlapping by so much of the shorter's height …
 WITHIN = 0.95  # … unless one lies within the other by so much of its width
@@ -37,6 +37,18 @@ class Mark:
 
     ink: Ink
     box: Box
+
+    @property
+    def width(self) -> int:
+        return self.box[2] - self.box[0]
+
+    @property
+    def height(self) -> int:
+        return self.box[3] - self.box[1]
+
+    @property
+    def middle(self) -> tuple[float, float]:
+        return (self.box[0] + self.box[2]) / 2, (self.box[1] + self.box[3]) / 2
 
 
 @dataclass(frozen=True)
@@ -56,17 +68,16 @@ class Pieces:
         return self.boxes[:, 2:] - self.boxes[:, :2]
 
 
-def locate(ink: Ink, expect: str = "auto") -> list[list[Mark]]:
-    """Lines of marks in reading order, from (h, w) `ink`: a single mark for `digit`, a single line for `number`."""
+def locate(ink: Ink, expect: str = "auto") -> list[Mark]:
+    """Marks in any order, from (h, w) `ink`: a single one for `digit`."""
     pieces = find_pieces(ink)
     if pieces is None:
         return []
     if max(ink.shape) <= GLYPH_SIZED and expect != "number":
-        return [[cut(ink, pieces, with_main(pieces, pieces.borders <= CORNER))]]
+        return [cut(ink, pieces, with_main(pieces, pieces.borders <= CORNER))]
     if expect == "digit":
-        return [[cut(ink, pieces, with_companions(pieces))]]
-    lines = in_lines([cut(ink, pieces, group) for group in digit_groups(pieces)])
-    return lines if expect == "auto" else [max(lines, key=lambda line: sum(int(mark.ink.sum()) for mark in line))]
+        return [cut(ink, pieces, with_companions(pieces))]
+    return [cut(ink, pieces, group) for group in digit_groups(pieces)]
 
 
 def find_pieces(ink: Ink) -> Pieces | None:
@@ -138,15 +149,3 @@ def cut(ink: Ink, pieces: Pieces, chosen: Mask) -> Mark:
     sure = np.append(False, chosen)[pieces.labels[window]]
     beside = np.asarray(Image.fromarray(sure.astype(np.uint8)).filter(ImageFilter.MaxFilter(2 * EDGE + 1)), bool)
     return Mark(np.where(beside, ink[window], 0).astype(np.uint8), (int(left), int(top), int(right), int(bottom)))
-
-
-def in_lines(marks: list[Mark]) -> list[list[Mark]]:
-    """From top to bottom, and from left to right within a line: a mark whose middle is level with a line is in it."""
-    lines: list[list[Mark]] = []
-    for mark in sorted(marks, key=lambda mark: mark.box[1] + mark.box[3]):
-        middle = (mark.box[1] + mark.box[3]) / 2
-        if lines and middle < np.mean([other.box[3] for other in lines[-1]]):
-            lines[-1].append(mark)
-        else:
-            lines.append([mark])
-    return [sorted(line, key=lambda mark: mark.box[0]) for line in lines]

@@ -11,7 +11,8 @@ import logging
 import os
 import re
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import chain
 
 import functions_framework
@@ -35,13 +36,16 @@ from .answer import (
 from .classify import Classifier
 from .decode import decode
 from .errors import BadRequest, MethodNotAllowed, NotFound, Problem
-from .ink import find_ink
-from .locate import EXPECTATIONS, locate
+from .ink import Ink, find_ink, find_ink_on_sheet
+from .lines import in_lines
+from .locate import EXPECTATIONS, Mark, locate
 from .page import page_file
 from .prepare import prepare
 from .records import Kept, Record, every, from_cursor, new_id, open_records, pack, to_cursor
+from .segment import Lines, Seen, has_digits, is_texture, most_ink, segment
 from .settings import PACKAGE, read_settings
 from .timing import Timing
+from .turn import turned_back, upright
 from .upload import Upload, drop_rest, read_body, read_upload
 
 CORRECTION = re.compile(r"[0-9? \n]{0,200}")
@@ -113,12 +117,32 @@ def receive(request: Request) -> Upload:
 def read_digits(data: bytes, expect: str, timing: Timing) -> Reading:
     picture = decode(data, max_pixels=settings.max_pixels)
     timing.done("decode")
-    lines = locate(find_ink(picture.pixels), expect)
+    ink = find_ink(picture.pixels)
     timing.done("locate")
-    glyphs = [prepare(mark.ink) for line in lines for mark in line]
-    probabilities = classifier.classify(np.array(glyphs, np.uint8))
+    read = partial(read_ink, expect=expect)
+    lines, quarters = upright(ink, read)
+    if expect != "digit" and not has_digits(lines) and (on_sheet := find_ink_on_sheet(picture.pixels)) is not None:
+        lines, quarters = upright(on_sheet, read)
     timing.done("classify")
-    return as_reading(lines, glyphs, probabilities, picture.scale, expect)
+    return as_reading(lines, lambda box: picture.place(turned_back(box, quarters, ink.shape)), expect, quarters)
+
+
+def read_ink(ink: Ink, expect: str) -> Lines:
+    """Lines of marks as the model sees them, cut and joined so that they are digits."""
+    marks = locate(ink, expect)
+    if expect == "digit":
+        return [look(marks)] if marks else []
+    lines = [look(line) for line in in_lines(marks)]
+    if is_texture(lines):
+        return []
+    if expect == "number" and lines:
+        lines = [max(lines, key=most_ink)]
+    return [segment(line, look) for line in lines]
+
+
+def look(marks: Sequence[Mark]) -> list[Seen]:
+    glyphs = [prepare(mark.ink) for mark in marks]
+    return list(map(Seen, marks, glyphs, classifier.classify(np.array(glyphs, np.uint8))))
 
 
 def idempotency_key(request: Request) -> str:

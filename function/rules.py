@@ -9,7 +9,7 @@ from .runs import Mask, run_lengths
 
 Ink = npt.NDArray[np.uint8]
 
-LEVEL = 60  # of 255
+LEVEL = 30  # of 255
 COARSE = 160  # pixels a side: lines are looked for at this size, so that a slightly bent one is still straight
 SLOPE = 1 / 8
 COVERAGE = 0.75  # a line is inked for so much of its length …

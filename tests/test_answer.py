@@ -29,7 +29,9 @@ from function.errors import BadRequest, MethodNotAllowed, NotAPicture, NotFound,
 from function.locate import Box, Mark
 from function.prepare import NOT_A_DIGIT
 from function.records import Record
+from function.segment import Seen
 
+NONE = NOT_A_DIGIT
 GLYPH = np.arange(28 * 28, dtype=np.uint16).reshape(28, 28).astype(np.uint8)
 
 
@@ -44,14 +46,31 @@ def probabilities(digit: int, confidence: float = 1.0, *, runner_up: int | None 
     return row
 
 
-def read(digit: int, confidence: float = 1.0, *, runner_up: int | None = None, left: int = 0, width: int = 10) -> Digit:
+def read(
+    digit: int, confidence: float = 1.0, *, runner_up: int | None = None, left: int = 0, is_cut: bool = False
+) -> Digit:
     """A digit 20 pixels high, or none."""
     said = None if digit == NOT_A_DIGIT else digit
-    return Digit(said, probabilities(digit, confidence, runner_up=runner_up), (left, 0, width, 20), GLYPH)
+    row = probabilities(digit, confidence, runner_up=runner_up)
+    return Digit(said, row, (left, 0, 10, 20), GLYPH, is_cut=is_cut)
 
 
-def line(digits: str, *, gap: int = 5) -> list[Digit]:
-    return [read(int(digit), left=index * (10 + gap)) for index, digit in enumerate(digits)]
+def number(digits: str) -> list[Digit]:
+    return [read(int(digit)) for digit in digits]
+
+
+def seen(digit: int, confidence: float = 1.0, *, runner_up: int | None = None, left: int = 0, value: int = 0) -> Seen:
+    """A mark 20 pixels high, as the model sees it; its glyph is all `value`."""
+    glyph = np.full((28, 28), value, np.uint8)
+    return Seen(mark((left, 0, left + 10, 20)), glyph, probabilities(digit, confidence, runner_up=runner_up))
+
+
+def line(*digits: int, gap: int = 5) -> list[Seen]:
+    return [seen(digit, left=index * (10 + gap)) for index, digit in enumerate(digits)]
+
+
+def there(box: Box) -> Box:
+    return box
 
 
 def a_record(result: str = "9", *, filename: str = "9.png", correction: str | None = None) -> Record:
@@ -73,38 +92,21 @@ class TestReading:
         ("lines", "result"),
         [
             ([], ""),
-            ([line("9")], "9"),
-            ([line("4071")], "4071"),
-            ([line("4071"), line("29")], "4071\n29"),
-            ([line("0"), line("0"), line("0")], "0\n0\n0"),
+            ([[number("9")]], "9"),
+            ([[number("4071")]], "4071"),
+            ([[number("40"), number("71")]], "40 71"),
+            ([[number("4071")], [number("29")]], "4071\n29"),
+            ([[number("0")], [number("0")], [number("0")]], "0\n0\n0"),
         ],
     )
     def test_the_result_is_the_digits_in_reading_order_line_by_line(
-        self, lines: list[list[Digit]], result: str
+        self, lines: list[list[list[Digit]]], result: str
     ) -> None:
         assert Reading(lines).result == result
 
-    @pytest.mark.parametrize(("gap", "result"), [(-3, "12"), (0, "12"), (20, "12"), (30, "1 2"), (500, "1 2")])
-    def test_a_gap_that_is_wide_for_the_lines_height_is_a_space(self, gap: int, result: str) -> None:
-        assert Reading([line("12", gap=gap)]).result == result
-
-    @pytest.mark.parametrize(
-        ("lefts", "result"),
-        [
-            ((0, 15, 90, 105), "12 34"),
-            ((0, 75, 90), "1 23"),
-            ((0, 15, 90), "12 3"),
-            ((0, 15, 90, 105, 180), "12 34 5"),
-            ((0, 60, 120, 180), "1234"),
-        ],
-    )
-    def test_a_gap_that_is_wider_than_the_lines_others_is_a_space(self, lefts: tuple[int, ...], result: str) -> None:
-        digits = [read(number, left=left) for number, left in enumerate(lefts, 1)]
-        assert Reading([digits]).result == result
-
     def test_the_confidence_is_the_product_of_the_digits(self) -> None:
-        assert Reading([[read(1, 0.9)], [read(2, 0.8), read(3, 0.5)]]).confidence == pytest.approx(0.36)
-        assert Reading([[read(1, 0.9)]]).confidence == pytest.approx(0.9)
+        assert Reading([[[read(1, 0.9)]], [[read(2, 0.8)], [read(3, 0.5)]]]).confidence == pytest.approx(0.36)
+        assert Reading([[[read(1, 0.9)]]]).confidence == pytest.approx(0.9)
 
     def test_where_there_is_nothing_nothing_is_sure(self) -> None:
         assert Reading([]).confidence == 0
@@ -124,7 +126,7 @@ class TestReading:
         ],
     )
     def test_a_doubtful_digit_is_told_with_its_runner_up(self, digits: list[Digit], text: str | None) -> None:
-        assert Reading([digits]).notice == (text and {"code": "unsure", "text": text})
+        assert Reading([[digits]]).notice == (text and {"code": "unsure", "text": text})
 
     @pytest.mark.parametrize(
         ("none", "expect", "said", "text"),
@@ -140,53 +142,106 @@ class TestReading:
     def test_what_is_said_to_be_a_digit_must_be_unlike_one_to_be_none(
         self, none: float, expect: str, said: int | None, text: str | None
     ) -> None:
-        row = probabilities(4, 1 - none, runner_up=NOT_A_DIGIT)[np.newaxis]
-        reading = as_reading([[mark((0, 0, 10, 20))]], [GLYPH], row, (1, 1), expect)
+        reading = as_reading([[seen(4, 1 - none, runner_up=NOT_A_DIGIT)]], there, expect)
         assert reading.digits[0].digit == said
         assert (reading.notice or {}).get("text") == text
         assert reading.confidence == pytest.approx(none if said is None else 1 - none)
 
     def test_of_two_equal_digits_the_doubtful_one_is_told(self) -> None:
-        notice = Reading([[read(7, 0.95)], [read(7, 0.51, runner_up=1)]]).notice
+        notice = Reading([[[read(7, 0.95)]], [[read(7, 0.51, runner_up=1)]]]).notice
         assert notice == {"code": "unsure", "text": "unsure: digit 2: 7 or 1"}
 
     def test_a_mark_that_is_no_digit_stands_as_a_question_mark(self) -> None:
-        reading = Reading([[read(4), read(NOT_A_DIGIT, 0.8, runner_up=7, left=15), read(1, left=30)]])
+        reading = Reading([[[read(4), read(NOT_A_DIGIT, 0.8, runner_up=7, left=15), read(1, left=30)]]])
         assert reading.result == "4?1"
         assert [digit.as_dict()["digit"] for digit in reading.digits] == [4, None, 1]
         assert reading.confidence == pytest.approx(0.8)
         assert reading.digits[1].as_dict()["probabilities"][7] == 1  # if it were one
 
     def test_where_no_mark_is_a_digit_that_is_said(self) -> None:
-        notice = Reading([[read(NOT_A_DIGIT), read(NOT_A_DIGIT)]]).notice
+        notice = Reading([[[read(NOT_A_DIGIT), read(NOT_A_DIGIT)]]]).notice
         assert notice == {"code": "no-digit", "text": "What is in the picture is no digit."}
+
+    @pytest.mark.parametrize(
+        ("digits", "code"),
+        [
+            ([read(3), read(1, 0.85, is_cut=True)], "touching"),
+            ([read(3), read(1, 0.3, is_cut=True)], "touching"),
+            ([read(3), read(1, 0.95, is_cut=True)], None),
+            ([read(3, 0.5, runner_up=5), read(1, 0.85, is_cut=True)], "unsure"),
+        ],
+    )
+    def test_a_doubtful_cut_is_told(self, digits: list[Digit], code: str | None) -> None:
+        assert (Reading([[digits]]).notice or {}).get("code") == code
+
+    def test_a_picture_that_was_turned_is_told(self) -> None:
+        notice = Reading([[number("407")]], turned=2).notice
+        assert notice == {"code": "turned", "text": "The picture was read turned upside down."}
 
 
 class TestAsReading:
-    @pytest.mark.parametrize(
-        ("scale", "box"),
-        [((1, 1), (10, 20, 30, 50)), ((2, 3), (20, 60, 60, 150)), ((0.5, 2.5), (5, 50, 15, 125))],
-    )
-    def test_boxes_are_in_pixels_of_the_full_picture(self, scale: tuple[float, float], box: Box) -> None:
-        reading = as_reading([[mark((10, 20, 40, 70))]], [GLYPH], probabilities(9)[np.newaxis], scale)
-        assert reading.digits[0].box == box
+    @pytest.mark.parametrize(("gap", "result"), [(-3, "12"), (0, "12"), (20, "12"), (30, "1 2"), (500, "1 2")])
+    def test_a_gap_that_is_wide_for_the_lines_height_is_a_space(self, gap: int, result: str) -> None:
+        assert as_reading([line(1, 2, gap=gap)], there).result == result
 
-    @pytest.mark.parametrize(("digits", "others", "kept"), [(25, 20, 0), (40, 15, 55), (20, 10, 30), (0, 1, 1)])
-    def test_a_texture_is_no_page_of_digits(self, digits: int, others: int, kept: int) -> None:
-        rows = np.array([probabilities(1)] * digits + [probabilities(NOT_A_DIGIT)] * others)
-        marks = [mark((15 * index, 0, 15 * index + 10, 20)) for index in range(len(rows))]
-        assert len(as_reading([marks], [GLYPH] * len(rows), rows, (1, 1)).digits) == kept
+    @pytest.mark.parametrize(
+        ("lefts", "result"),
+        [
+            ((0, 15, 90, 105), "12 34"),
+            ((0, 75, 90), "1 23"),
+            ((0, 15, 90), "12 3"),
+            ((0, 15, 90, 105, 180), "12 34 5"),
+            ((0, 60, 120, 180), "1234"),
+            ((0, 42, 78, 124, 142, 166, 186), "1234567"),
+            ((0, 40, 80, 200), "123 4"),
+        ],
+    )
+    def test_a_gap_that_is_wider_than_the_lines_others_is_a_space(self, lefts: tuple[int, ...], result: str) -> None:
+        marks = [seen(digit, left=left) for digit, left in enumerate(lefts, 1)]
+        assert as_reading([marks], there).result == result
+
+    def test_boxes_are_where_they_are_placed(self) -> None:
+        def twice(box: Box) -> Box:
+            left, top, right, bottom = box
+            return 2 * left, 3 * top, 2 * right, 3 * bottom
+
+        assert as_reading([[seen(9, left=10)]], twice).digits[0].box == (20, 0, 20, 60)
 
     def test_each_mark_gets_its_own_probabilities_and_glyph(self) -> None:
-        marks = [[mark((0, 0, 10, 20)), mark((15, 0, 25, 20))], [mark((0, 30, 10, 50))]]
-        glyphs = [np.full((28, 28), value, np.uint8) for value in (1, 2, 3)]
-        reading = as_reading(marks, glyphs, np.array([probabilities(digit) for digit in (4, 0, 7)]), (1, 1))
+        lines = [[seen(4, value=1), seen(0, left=15, value=2)], [seen(7, value=3)]]
+        reading = as_reading(lines, there)
         assert reading.result == "40\n7"
         assert [int(digit.glyph[0, 0]) for digit in reading.digits] == [1, 2, 3]
-        assert [digit.box for digit in reading.digits] == [(0, 0, 10, 20), (15, 0, 10, 20), (0, 30, 10, 20)]
+        assert [digit.box for digit in reading.digits] == [(0, 0, 10, 20), (15, 0, 10, 20), (0, 0, 10, 20)]
 
     def test_no_marks_are_an_empty_reading(self) -> None:
-        assert as_reading([], [], np.zeros((0, 11)), (1, 1)) == Reading([])
+        assert as_reading([], there) == Reading([])
+
+    @pytest.mark.parametrize(
+        ("digits", "result"),
+        [
+            ((NONE, NONE, 4, 0, 7), "407"),
+            ((4, 0, 7, NONE), "407"),
+            ((4, NONE, 7), "4?7"),
+            ((NONE, NONE), "??"),
+        ],
+    )
+    def test_what_is_no_digit_is_left_out_around_a_number_and_a_question_mark_within(
+        self, digits: tuple[int, ...], result: str
+    ) -> None:
+        assert as_reading([line(*digits)], there).result == result
+
+    def test_a_line_of_no_digits_is_left_out_beside_one_of_digits(self) -> None:
+        assert as_reading([line(NONE, NONE), line(4, 0), line(NONE)], there).result == "40"
+
+    def test_what_may_be_a_digit_is_not_left_out(self) -> None:
+        reading = as_reading([[seen(NONE, 0.8, runner_up=4), *line(1, 2)]], there)
+        assert len(reading.digits) == 3
+
+    def test_among_digits_a_mark_must_be_unlike_one_to_be_none(self) -> None:
+        doubtful = seen(4, 0.3, runner_up=NONE, left=45)
+        assert as_reading([[*line(1, 2, 3), doubtful]], there).result == "1234"
+        assert as_reading([[doubtful]], there).result == "?"
 
 
 def mark(box: Box) -> Mark:
@@ -196,7 +251,7 @@ def mark(box: Box) -> Mark:
 # ── JSON ──────────────────────────────────────────────────────────────────────────────────────────────────────
 class TestAnswerJson:
     def test_the_answer_has_the_records_fields_and_the_digits(self) -> None:
-        reading = Reading([[read(9, 0.75, runner_up=4, left=3)]])
+        reading = Reading([[[read(9, 0.75, runner_up=4, left=3)]]])
         answer = json.loads(answer_json(a_record(filename="zwölf.png"), reading))
         (digit,) = answer.pop("digits")
         assert answer == {
@@ -218,7 +273,7 @@ class TestAnswerJson:
         }
 
     def test_what_the_model_saw_is_a_png_of_28_by_28(self) -> None:
-        answer = json.loads(answer_json(a_record(), Reading([[read(9)]])))
+        answer = json.loads(answer_json(a_record(), Reading([[[read(9)]]])))
         png = base64.b64decode(answer["digits"][0]["seen"].partition("base64,")[2], validate=True)
         image = Image.open(io.BytesIO(png), formats=["PNG"])
         assert image.mode == "L"
@@ -226,7 +281,7 @@ class TestAnswerJson:
 
     @pytest.mark.parametrize("confidence", [0.123456789, 0.99999999, 1 / 3])
     def test_probabilities_still_sum_to_one_when_written(self, confidence: float) -> None:
-        answer = json.loads(answer_json(a_record(), Reading([[read(9, confidence)]])))
+        answer = json.loads(answer_json(a_record(), Reading([[[read(9, confidence)]]])))
         assert sum(answer["digits"][0]["probabilities"]) == pytest.approx(1, abs=1e-5)
 
     def test_nothing_read_is_an_answer_too(self) -> None:

@@ -28,7 +28,7 @@ def classifier() -> Classifier:
 
 def glyphs_of(pictures: list[bytes]) -> Glyphs:
     found = [locate(find_ink(decode(data, max_pixels=1_000_000).pixels), "digit") for data in pictures]
-    return np.array([prepare(lines[0][0].ink) for lines in found])
+    return np.array([prepare(marks[0].ink) for marks in found])
 
 
 def ten_digits(**look: object) -> Glyphs:

@@ -301,7 +301,7 @@ class TestSize:
         assert (picture.width, picture.height) == size
         assert max(rows, columns) == WORKING_SIDE
         assert columns / rows == pytest.approx(size[0] / size[1], rel=0.02)
-        assert picture.scale == (size[0] / columns, size[1] / rows)
+        assert picture.place((0, 0, columns, rows)) == (0, 0, *size)
 
     @pytest.mark.parametrize("kind", ["PNG", "JPEG"])
     def test_a_reduced_picture_still_shows_what_was_drawn(self, kind: str) -> None:

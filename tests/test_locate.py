@@ -7,11 +7,17 @@ import pytest
 from PIL import Image, ImageDraw
 
 from function.ink import Ink
-from function.locate import EXPECTATIONS, Mark, locate
+from function.lines import in_lines
+from function.locate import EXPECTATIONS, Mark
+from function.locate import locate as locate_marks
 from tests.helpers import draw_digit
 
 Box = tuple[int, int, int, int]
 Point = tuple[float, float]
+
+
+def locate(ink: Ink, expect: str = "auto") -> list[list[Mark]]:
+    return in_lines(locate_marks(ink, expect))
 
 
 def canvas(width: int = 400, height: int = 400) -> Ink:
@@ -167,16 +173,6 @@ def test_a_line_that_climbs_is_one_line() -> None:
     drawn = [put(ink, digit, 20 + 100 * place, 150 - 14 * place) for place, digit in enumerate((3, 1, 4, 1, 5, 9))]
 
     (found,) = boxes(locate(ink))
-
-    assert all(is_around(box, ink_box) for box, ink_box in zip(found, drawn, strict=True))
-
-
-def test_a_number_is_the_line_with_the_most_ink() -> None:
-    ink = canvas(500, 400)
-    put(ink, 6, 200, 30)
-    drawn = [put(ink, digit, 60 + 130 * place, 240) for place, digit in enumerate((2, 3, 8))]
-
-    (found,) = boxes(locate(ink, "number"))
 
     assert all(is_around(box, ink_box) for box, ink_box in zip(found, drawn, strict=True))
 

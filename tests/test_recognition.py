@@ -20,12 +20,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from function.answer import Reading, as_reading
-from function.classify import Classifier
-from function.decode import decode
-from function.ink import find_ink
-from function.locate import locate
-from function.prepare import prepare
+from function.answer import Reading
+from function.main import read_digits
+from function.timing import Timing
 from tests.helpers import ROOT, Service, encode
 
 RecordProperty = Callable[[str, object], None]
@@ -53,28 +50,18 @@ class Read:
 def readings(pictures_dir: Path) -> list[Read]:
     with (pictures_dir / "labels.csv").open(newline="", encoding="utf-8") as labels:
         rows = [row for row in csv.DictReader(labels) if re.fullmatch("[0-9]", row["label"])]
-    classifier = Classifier(ROOT / "model" / "digits_int8.tflite")
-    answers = (read(pictures_dir / row["file"], classifier) for row in rows)
+    answers = (read(pictures_dir / row["file"]) for row in rows)
     return [Read(row["file"], row["label"], answer) for row, answer in zip(rows, answers, strict=True)]
 
 
 @pytest.fixture(scope="module")
 def without_digit(pictures_dir: Path) -> list[Read]:
-    classifier = Classifier(ROOT / "model" / "digits_int8.tflite")
-    return [Read(path.name, "", read(path, classifier)) for path in sorted((pictures_dir / "negatives").iterdir())]
+    return [Read(path.name, "", read(path)) for path in sorted((pictures_dir / "negatives").iterdir())]
 
 
-def read(path: Path, classifier: Classifier) -> dict[str, Reading]:
+def read(path: Path) -> dict[str, Reading]:
     """What is read under each expectation."""
-    picture = decode(path.read_bytes(), max_pixels=64_000_000)
-    ink = find_ink(picture.pixels)
-    answers = {}
-    for expect in EXPECTED:
-        lines = locate(ink, expect)
-        glyphs = [prepare(mark.ink) for line in lines for mark in line]
-        probabilities = classifier.classify(np.array(glyphs, np.uint8))
-        answers[expect] = as_reading(lines, glyphs, probabilities, picture.scale, expect)
-    return answers
+    return {expect: read_digits(path.read_bytes(), expect, Timing()) for expect in EXPECTED}
 
 
 def share_right(readings: Iterable[Read], expect: str) -> float:

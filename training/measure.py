@@ -26,3 +26,14 @@ def calibration_error(confidence: Floats, right: Flags) -> float:
     """Expected calibration error (Naeini et al., 2015)."""
     said, true, count = reliability(confidence, right)
     return float(np.nansum(np.abs(said - true) * count) / count.sum())
+
+
+def edits(text: str, truth: str) -> int:
+    """How many characters must be changed, added or taken out to correct `text` (Levenshtein, 1966)."""
+    costs = list(range(len(truth) + 1))
+    for row, character in enumerate(text, start=1):
+        before, costs[0] = costs[0], row
+        for column, right in enumerate(truth, start=1):
+            swap = before + (character != right)
+            before, costs[column] = costs[column], min(costs[column] + 1, costs[column - 1] + 1, swap)
+    return costs[-1]

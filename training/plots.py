@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
+from PIL import Image
 
 from function.prepare import NOT_A_DIGIT
 
@@ -57,6 +59,17 @@ def draw_glyphs(glyphs: Bytes, titles: Sequence[str], target: Path, *, columns: 
     for axis, glyph, title in zip(axes.flat, glyphs, titles, strict=False):
         axis.imshow(glyph, cmap="gray_r", vmin=0, vmax=255)
         axis.set_title(title, fontsize=7)
+    save(figure, target)
+
+
+def draw_pages(files: Sequence[bytes], titles: Sequence[str], target: Path, *, columns: int = 6) -> None:
+    figure, axes = plt.subplots(
+        -(-len(files) // columns), columns, figsize=(2.4 * columns, 0.45 * len(files)), constrained_layout=True
+    )
+    for axis, file, title in zip(axes.flat, files, titles, strict=False):
+        axis.axis("off")
+        axis.imshow(Image.open(io.BytesIO(file)))
+        axis.set_title(title, fontsize=8)
     save(figure, target)
 
 

@@ -1,0 +1,56 @@
+"""Marks → lines in reading order, on paper that may lie askew."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from .locate import Mark
+
+Floats = npt.NDArray[np.float64]
+
+LEVEL_WITH = 0.5  # of the taller one's height, or of the line's: a mark whose middle is so near the line's is in it
+NEXT = (0.3, 6.0)  # of a mark's height: the next ones to its right lie so far away …
+STEP = 0.2  # … and so much higher or lower, if the paper lay straight
+STEEPEST = 0.3  # pixels down for each to the right: no line climbs or falls more
+LOWEST = 0.5  # of its line's height: a mark that is lower is a stop, a dash or dirt
+
+
+def in_lines(marks: Sequence[Mark]) -> list[list[Mark]]:
+    """From top to bottom, and from left to right within a line."""
+    middles = np.array([mark.middle for mark in marks]).reshape(-1, 2)
+    heights = np.array([mark.height for mark in marks])
+    levels = middles[:, 1] - slope(middles, heights) * middles[:, 0]
+    lines: list[list[int]] = []
+    for index in map(int, np.argsort(levels, kind="stable")):
+        if lines:
+            tallest = max(heights[index], float(np.mean(heights[lines[-1]])))
+            if levels[index] - np.mean(levels[lines[-1]]) < LEVEL_WITH * tallest:
+                lines[-1].append(index)
+                continue
+        lines.append([index])
+    return [
+        without_low([marks[index] for index in sorted(line, key=lambda index: marks[index].box[0])]) for line in lines
+    ]
+
+
+def without_low(line: list[Mark]) -> list[Mark]:
+    height = float(np.median([mark.height for mark in line]))
+    return [mark for mark in line if mark.height >= LOWEST * height]
+
+
+def slope(middles: Floats, heights: npt.NDArray[np.intp]) -> float:
+    """How many pixels lines fall for each to the right: the median of the slopes from each mark to those next to it
+    (O'Gorman, 1993), the farther the weightier; 0 for marks that stand alone."""
+    across, down = np.moveaxis(middles[np.newaxis] - middles[:, np.newaxis], -1, 0)  # from each to each
+    height = heights[:, np.newaxis]
+    near = (across > NEXT[0] * height) & (across < NEXT[1] * height)
+    near &= np.abs(down) < STEEPEST * across + STEP * height
+    if not near.any():
+        return 0.0
+    slopes, weights = down[near] / across[near], across[near]
+    order = np.argsort(slopes)
+    total = np.cumsum(weights[order])
+    return float(np.clip(slopes[order][np.searchsorted(total, total[-1] / 2)], -STEEPEST, STEEPEST))

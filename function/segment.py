@@ -1,0 +1,166 @@
+"""A line of marks → the same ink cut and joined so that each piece is most likely a digit.
+
+Touching digits are cut by over-segmentation: more cuts than are needed are tried, the model judges all pieces between
+them, and the likeliest way through the line is found by dynamic programming (Casey and Lecolinet, 1996). Strokes of one
+digit that lie apart are joined in the same way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from statistics import median_high
+
+import numpy as np
+
+from .classify import Probabilities
+from .cut import Way, between, seams
+from .locate import Mark
+from .prepare import NOT_A_DIGIT, Glyph
+
+SURE = 0.9  # a digit with more confidence is looked at no further …
+WIDE = 1.1  # … unless it is so wide, in heights of its line
+WIDEST = 1.5  # heights of its line: no digit is wider
+SHORTEST = 0.5  # likewise: no piece that is lower is a digit, if it was cut or joined
+CLOSE = 0.15  # likewise: strokes of one digit lie no further apart
+CUT = 0.3  # how likely a cut is right beforehand, and likewise a join
+BEAM = 8  # readings that are followed up
+MANY = 30  # marks: among more than these …
+STRANGE = 1 / 3  # … at most so many may be no digits
+NO_DIGIT = 0.003  # how likely a piece is no digit beforehand, if there are digits in its line …
+ALONE = 0.1  # … and if there is none
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """A mark as the model sees it: its `glyph`, and the `probabilities` (11,) that it is each digit or none.
+
+    Where marks were cut or joined, `certainty` is that of having done so rightly; what `is_cut` touched another.
+    """
+
+    mark: Mark
+    glyph: Glyph
+    probabilities: Probabilities
+    certainty: float = 1.0
+    is_cut: bool = False
+
+    @property
+    def is_sure(self) -> bool:
+        return bool(self.probabilities[:NOT_A_DIGIT].max() >= SURE)
+
+    @property
+    def is_none(self) -> bool:
+        return bool(self.probabilities.argmax() == NOT_A_DIGIT)
+
+
+Cut = tuple[int, Way | None]  # before a mark of a run, or on a way through it
+Lines = list[list[Seen]]
+Look = Callable[[Sequence[Mark]], list[Seen]]
+
+
+def segment(line: Sequence[Seen], look: Look) -> list[Seen]:
+    """The line with what is doubtful cut and joined anew, as far as that makes digits of it."""
+    height = median_high(seen.mark.height for seen in line)
+    none = NO_DIGIT if any(seen.is_sure for seen in line) else ALONE
+    return [
+        seen
+        for run in runs(line, height)
+        for seen in (likeliest(run, height, none, look) if doubtful(run, height) else run)
+    ]
+
+
+def runs(line: Sequence[Seen], height: int) -> Iterator[list[Seen]]:
+    """Marks so close to each other that some may be strokes of one digit."""
+    run = [line[0]]
+    for before, seen in pairwise(line):
+        if seen.mark.box[0] - before.mark.box[2] > CLOSE * height:
+            yield run
+            run = []
+        run.append(seen)
+    yield run
+
+
+def doubtful(run: Sequence[Seen], height: int) -> bool:
+    return any(not seen.is_sure or seen.mark.width > WIDE * height for seen in run)
+
+
+def likeliest(run: Sequence[Seen], height: int, none: float, look: Look) -> list[Seen]:
+    """The likeliest digits of all ways through a run from one place to cut to another; ways to the same digits count
+    together. `none` is how likely a piece is no digit beforehand."""
+    cuts: list[Cut] = [(place, way) for place, seen in enumerate(run) for way in ways_into(seen, height)]
+    cuts.append((len(run), None))
+    judged = judge(run, cuts, height, look)
+    paths: list[dict[str, Path]] = [{"": Path(1.0, 1.0, ())}, *({} for _ in cuts[1:])]
+    for (start, end), seen in sorted(judged.items(), key=lambda item: item[0][1]):
+        prior = 1.0 if seen in run else CUT
+        for digit, likelihood in likelihoods(seen, none):
+            extend(paths[end], paths[start], digit, prior * likelihood, seen)
+    texts = paths[-1]
+    best = max(texts, key=lambda text: texts[text].total)
+    share = texts[best].total / sum(path.total for path in texts.values())
+    way = texts[best].way
+    alone = float(np.prod([seen.probabilities.max() for seen in way]))
+    return [replace(seen, certainty=min(1.0, share / alone) ** (1 / len(way))) for seen in way]
+
+
+@dataclass(frozen=True)
+class Path:
+    """All ways to one text: how likely they are in `total`, and the `best` of them and its pieces."""
+
+    total: float
+    best: float
+    way: tuple[Seen, ...]
+
+
+def extend(paths: dict[str, Path], before: dict[str, Path], character: str, factor: float, seen: Seen) -> None:
+    """Add the ways that end with one more piece, read as `character`."""
+    for text, path in sorted(before.items(), key=lambda item: -item[1].total)[:BEAM]:
+        total, best, way = path.total * factor, path.best * factor, (*path.way, seen)
+        if other := paths.get(text + character):
+            best, way = max((best, way), (other.best, other.way), key=lambda each: each[0])
+            total += other.total
+        paths[text + character] = Path(total, best, way)
+
+
+def likelihoods(seen: Seen, none: float) -> Iterator[tuple[str, float]]:
+    """What a piece may be read as: its likeliest digits, or none."""
+    for digit in np.argsort(seen.probabilities[:NOT_A_DIGIT])[-2:]:
+        yield str(digit), max(1e-9, float(seen.probabilities[digit]))
+    yield "?", none * float(seen.probabilities[NOT_A_DIGIT])
+
+
+def ways_into(seen: Seen, height: int) -> list[Way | None]:
+    return [None, *seams(seen.mark.ink)] if doubtful([seen], height) else [None]
+
+
+def judge(run: Sequence[Seen], cuts: Sequence[Cut], height: int, look: Look) -> dict[tuple[int, int], Seen]:
+    """By (start, end) in `cuts`, what the model sees in the ink between."""
+    marks = [seen.mark for seen in run]
+    judged, pieces = {}, {}
+    for start, (first, left) in enumerate(cuts):
+        for end, (last, right) in enumerate(cuts[start + 1 :], start + 1):
+            if left is None and right is None and last == first + 1:
+                judged[start, end] = run[first]
+            elif piece := between(marks[first : last + (right is not None)], left, right):
+                if piece.width > WIDEST * height:
+                    break
+                if piece.height >= SHORTEST * height:
+                    pieces[start, end] = piece
+    for (start, end), seen in zip(pieces, look(list(pieces.values())), strict=True):
+        judged[start, end] = replace(seen, is_cut=cuts[start][1] is not None or cuts[end][1] is not None)
+    return judged
+
+
+def most_ink(line: Sequence[Seen]) -> int:
+    return sum(int(seen.mark.ink.sum()) for seen in line)
+
+
+def has_digits(lines: Lines) -> bool:
+    return any(not seen.is_none for line in lines for seen in line)
+
+
+def is_texture(lines: Lines) -> bool:
+    """Whether so many marks are no digits that the rest is chance: the grain of a paper, or its lines, has many a 1."""
+    others = [seen.is_none for line in lines for seen in line]
+    return len(others) > MANY and sum(others) > STRANGE * len(others)

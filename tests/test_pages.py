@@ -1,0 +1,110 @@
+"""How many numbers, and pages of numbers, are read rightly throughout."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from bench.pages import Box, Page, draw_page
+from function.main import read_digits
+from function.timing import Timing
+from tests.helpers import encode
+from tests.test_recognition import unpack
+from training.measure import calibration_error, edits
+from training.mnist import Split
+
+RecordProperty = Callable[[str, object], None]
+
+COUNT = 200
+NUMBERS = 0.9  # right throughout …
+DIGITS = 0.975  # … and of all their digits
+CALIBRATION = 0.08  # of 200 answers; chance alone makes half of it
+
+
+@pytest.fixture(scope="module")
+def digits(mnist_dir: Path) -> Split:
+    images = np.frombuffer(unpack(mnist_dir / "t10k-images-idx3-ubyte.gz", 16), np.uint8).reshape(-1, 28, 28)
+    return images, np.frombuffer(unpack(mnist_dir / "t10k-labels-idx1-ubyte.gz", 8), np.uint8)
+
+
+def turned(page: Page, quarters: int) -> bytes:
+    with Image.open(io.BytesIO(page.jpeg)) as image:
+        return encode(image.rotate(90 * quarters, expand=True), "JPEG", quality=90)
+
+
+def test_numbers_are_read_throughout(digits: Split, record_property: RecordProperty) -> None:
+    random = np.random.default_rng(2)
+    pages = [draw_page(digits, random) for _ in range(COUNT)]
+
+    readings = [read_digits(page.jpeg, "auto", Timing()) for page in pages]
+
+    right = np.array([reading.result == page.label for reading, page in zip(readings, pages, strict=True)])
+    wrong = sum(edits(reading.result, page.label) for reading, page in zip(readings, pages, strict=True))
+    correct = 1 - wrong / sum(len(page.label) for page in pages)
+    error = calibration_error(np.array([reading.confidence for reading in readings]), right)
+    record_property("numbers", float(right.mean()))
+    print(f"{right.mean():.1%} of {COUNT} numbers, {correct:.2%} of their digits; calibration error {error:.1%}")
+    for reading, page in zip(readings, pages, strict=True):
+        if reading.result != page.label:
+            print(f"  {page.label} read as {reading.result!r} ({reading.confidence:.2f})")
+    assert right.mean() >= NUMBERS
+    assert correct >= DIGITS
+    assert error <= CALIBRATION
+
+
+def test_boxes_lie_on_the_digits(digits: Split) -> None:
+    random = np.random.default_rng(3)
+    overlaps = []
+    for _ in range(30):
+        page = draw_page(digits, random)
+        reading = read_digits(page.jpeg, "number", Timing())
+        if reading.result == page.label:
+            boxes = [(x, y, x + width, y + height) for x, y, width, height in (d.box for d in reading.digits)]
+            overlaps += [overlap(*pair) for pair in zip(boxes, page.boxes, strict=True)]
+    assert len(overlaps) > 60
+    assert float(np.median(overlaps)) > 0.75
+    assert min(overlaps) > 0.2
+
+
+def overlap(one: Box, other: Box) -> float:
+    """Intersection over union."""
+    (left, top), (right, bottom) = np.maximum(one[:2], other[:2]), np.minimum(one[2:], other[2:])
+    shared = max(0, right - left) * max(0, bottom - top)
+    areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (one, other)]
+    return float(shared / (sum(areas) - shared))
+
+
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+def test_a_page_that_was_photographed_the_wrong_way_up_is_turned_or_doubted(quarters: int, digits: Split) -> None:
+    random = np.random.default_rng(4)
+    pages = [draw_page(digits, random, lines=3, length=6) for _ in range(20)]
+
+    readings = [read_digits(turned(page, quarters), "auto", Timing()) for page in pages]
+
+    right = [reading.result == page.label for reading, page in zip(readings, pages, strict=True)]
+    doubted = [bool(reading.notice) for reading in readings]
+    alike = [edits(reading.result, page.label) <= 3 for reading, page in zip(readings, pages, strict=True)]
+    print(f"{sum(right)} right, {sum(alike)} nearly, {sum(doubted)} with a notice, of {len(pages)}")
+    assert sum(alike) >= 0.8 * len(pages)
+    assert all(doubted)
+    assert any((reading.notice or {})["code"] == "turned" for reading in readings)
+
+
+def test_real_pages_are_read(pictures_dir: Path, record_property: RecordProperty) -> None:
+    with (pictures_dir / "labels.csv").open(newline="", encoding="utf-8") as labels:
+        rows = [row for row in csv.DictReader(labels) if row["file"].startswith("pages/")]
+    pages = {row["file"]: row["label"].replace("\\n", "\n") for row in rows if row["label"][0].isdigit()}
+
+    results = {name: read_digits((pictures_dir / name).read_bytes(), "auto", Timing()).result for name in pages}
+
+    wrong = {name: result for name, result in results.items() if result != pages[name]}
+    record_property("pages", 1 - len(wrong) / len(pages))
+    print(f"{len(pages) - len(wrong)} of {len(pages)} pages right; {wrong}")
+    assert len(pages) >= 6
+    assert len(wrong) <= len(pages) / 6

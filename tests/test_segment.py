@@ -1,0 +1,90 @@
+"""How a line of marks is cut and joined so that the model sees digits in it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+from function.ink import Ink
+from function.locate import Mark
+from function.main import read_ink
+from function.prepare import NOT_A_DIGIT
+from function.segment import Lines, Seen, is_texture
+from tests.helpers import draw_digit
+
+Point = tuple[float, float]
+
+
+def drawn(digit: int) -> Ink:
+    """The ink of a digit 90 pixels high, and no more."""
+    ink = np.asarray(draw_digit(digit, side=150, nib=9, ink="white", paper="black").convert("L"))
+    rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
+    return ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+
+
+def written(digits: str, gap: int) -> Ink:
+    """Digits beside each other, with a gap or an overlap between their boxes."""
+    page, left = np.zeros((200, 600), np.uint8), 40
+    for digit in digits:
+        ink = drawn(int(digit))
+        window = page[50 : 50 + ink.shape[0], left : left + ink.shape[1]]
+        np.maximum(window, ink, out=window)
+        left += ink.shape[1] + gap
+    return page
+
+
+def text(lines: Lines) -> str:
+    return "\n".join("".join(str(int(seen.probabilities.argmax())) for seen in line) for line in lines)
+
+
+@pytest.mark.parametrize("digits", ["23", "35", "28", "00", "247", "5028"])
+def test_touching_digits_are_cut(digits: str) -> None:
+    lines = read_ink(written(digits, -9), "auto")
+
+    assert text(lines) == digits
+    assert any(seen.is_cut for seen in lines[0])
+
+
+@pytest.mark.parametrize("digits", ["2", "0", "8", "23", "40719"])
+def test_digits_that_stand_alone_are_left_whole_and_certain(digits: str) -> None:
+    lines = read_ink(written(digits, 20), "auto")
+
+    assert text(lines) == digits
+    assert all(seen.certainty == 1 and not seen.is_cut for seen in lines[0])
+
+
+def test_a_four_in_two_strokes_is_one_digit_beside_others() -> None:
+    page = written("23", 20)
+    pen = Image.fromarray(page)
+    draw = ImageDraw.Draw(pen)
+    draw.line([(300, 55), (275, 105), (318, 102)], fill=255, width=9, joint="curve")
+    draw.line([(325, 60), (323, 138)], fill=255, width=9)
+
+    lines = read_ink(np.asarray(pen), "auto")
+
+    assert text(lines) == "234"
+
+
+def test_what_was_cut_is_less_certain_than_what_was_not() -> None:
+    (line,) = read_ink(written("23", -9), "auto")
+    assert all(0 < seen.certainty <= 1 for seen in line)
+    assert min(seen.certainty for seen in line) < 1
+
+
+def test_a_number_is_the_line_with_the_most_ink() -> None:
+    page = np.concatenate([written("6", 20), written("238", 20)])
+    assert text(read_ink(page, "number")) == "238"
+
+
+def test_with_expect_digit_nothing_is_cut() -> None:
+    assert [len(line) for line in read_ink(written("23", -9), "digit")] == [1]
+
+
+@pytest.mark.parametrize(("digits", "others", "textures"), [(25, 20, 1), (40, 15, 0), (20, 10, 0), (0, 1, 0)])
+def test_a_texture_is_no_page_of_digits(digits: int, others: int, textures: int) -> None:
+    one, none = (
+        Seen(Mark(np.zeros((20, 10), np.uint8), (0, 0, 10, 20)), np.zeros((28, 28), np.uint8), row)
+        for row in np.eye(NOT_A_DIGIT + 1)[[1, NOT_A_DIGIT]]
+    )
+    assert is_texture([[one] * digits + [none] * others]) == bool(textures)
