@@ -7,7 +7,7 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -22,8 +22,8 @@ from .records import Record, State
 from .segment import Lines, Seen
 
 NONE = 0.6  # a mark is said to be none from this probability of it …
-AMONG_DIGITS = 0.9  # … or from this one in a line most of which is surely digits …
 SURELY_NONE = 0.99  # … or from this one where somebody says that it is a digit
+AMONG_DIGITS = 0.15  # so many times less likely is a mark none in a line most of which is surely digits
 SURE = 0.9  # surely a digit; what was cut and is less sure is said to touch
 LEFT_OUT = 0.95  # what is none with this probability, before and after a number, is left out
 UNSURE = 0.6  # a digit with less confidence is said to be doubtful
@@ -119,10 +119,20 @@ class Reading:
 
 def as_reading(lines: Lines, place: Callable[[Box], Box], expect: str = "auto", turned: int = 0) -> Reading:
     """What lines of marks say. `place` gives for a mark's box its place in the upright picture."""
-    said = [[as_digits(number, none_from(line, expect), place) for number in numbers(line)] for line in lines]
+    limit = SURELY_NONE if expect == "digit" else NONE
+    said = [[as_digits(number, limit, place) for number in numbers(among_digits(line))] for line in lines]
     if any(digit.digit is not None for line in said for number in line for digit in number):
         said = [[number for every in line if (number := trimmed(every))] for line in said]
     return Reading([line for line in said if line], turned)
+
+
+def among_digits(line: Sequence[Seen]) -> list[Seen]:
+    """The marks of a line most of which is surely digits: each is less likely to be none than if it stood alone."""
+    if sum(seen.is_sure for seen in line) <= max(1, len(line) / 2):
+        return list(line)
+    weights = np.append(np.ones(NOT_A_DIGIT), AMONG_DIGITS)
+    weighed = (seen.probabilities * weights for seen in line)
+    return [replace(seen, probabilities=row / row.sum()) for seen, row in zip(line, weighed, strict=True)]
 
 
 def numbers(line: Sequence[Seen]) -> Iterator[list[Seen]]:
@@ -139,13 +149,6 @@ def numbers(line: Sequence[Seen]) -> Iterator[list[Seen]]:
             number = []
         number.append(seen)
     yield number
-
-
-def none_from(line: Sequence[Seen], expect: str) -> float:
-    """From which probability a mark of the line is said to be none."""
-    if expect == "digit":
-        return SURELY_NONE
-    return AMONG_DIGITS if sum(seen.is_sure for seen in line) > max(1, len(line) / 2) else NONE
 
 
 def as_digits(number: Sequence[Seen], limit: float, place: Callable[[Box], Box]) -> list[Digit]:

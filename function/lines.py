@@ -15,7 +15,7 @@ LEVEL_WITH = 0.5  # of the taller one's height, or of the line's: a mark whose m
 NEXT = (0.3, 6.0)  # of a mark's height: the next ones to its right lie so far away …
 STEP = 0.2  # … and so much higher or lower, if the paper lay straight
 STEEPEST = 0.3  # pixels down for each to the right: no line climbs or falls more
-LOWEST = 0.5  # of its line's height: a mark that is lower is a stop, a dash or dirt
+LOWEST, HIGHEST = 0.5, 2.2  # of its line's height: lower marks are stops, dashes or dirt, higher ones edges of things
 
 
 def in_lines(marks: Sequence[Mark]) -> list[list[Mark]]:
@@ -32,13 +32,13 @@ def in_lines(marks: Sequence[Mark]) -> list[list[Mark]]:
                 continue
         lines.append([index])
     return [
-        without_low([marks[index] for index in sorted(line, key=lambda index: marks[index].box[0])]) for line in lines
+        of_its_height([marks[index] for index in sorted(line, key=lambda index: marks[index].box[0])]) for line in lines
     ]
 
 
-def without_low(line: list[Mark]) -> list[Mark]:
+def of_its_height(line: list[Mark]) -> list[Mark]:
     height = float(np.median([mark.height for mark in line]))
-    return [mark for mark in line if mark.height >= LOWEST * height]
+    return [mark for mark in line if LOWEST * height <= mark.height <= HIGHEST * height]
 
 
 def slope(middles: Floats, heights: npt.NDArray[np.intp]) -> float:

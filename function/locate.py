@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +28,7 @@ HEAVY = 0.04  # … if it has so much of the main piece's ink …
 STACKED = 0.3  # … and overlaps no other by so much of the narrower one's width …
 LEVEL_WITH = 0.5  # … except on a level, overlapping by so much of the shorter's height …
 WITHIN = 0.95  # … unless one lies within the other by so much of its width
+FRAMED = 0.25  # of its ink: what has so much within its box is a frame
 MOST_PIECES = 400  # the heaviest; a picture with more is no page of digits, and all pairs of pieces are looked at
 
 
@@ -123,8 +124,11 @@ def gaps(boxes: Ints, other: Ints) -> Ints:
 
 def digit_groups(pieces: Pieces) -> list[Mask]:
     """(n,) masks, one a digit: each tall piece with what is stacked on it."""
+    framing = frames(pieces)
+    inside = (pieces.borders == 0) & ~framing
+    if framing[pieces.main] and inside.any():
+        pieces = replace(pieces, main=int(np.where(inside, pieces.weights, 0).argmax()))
     main, weights, heights = pieces.main, pieces.weights, pieces.sizes[:, 1]
-    inside = pieces.borders == 0
     tall = inside & (heights >= TALL * heights[main]) & (weights >= HEAVY * weights[main])
     tall[main] = True
     real = with_main(pieces, inside)
@@ -137,6 +141,13 @@ def digit_groups(pieces: Pieces) -> list[Mask]:
     stacked &= np.logical_and.outer(real, real)
     root = unite(len(weights), *np.nonzero(stacked))
     return [real & (root == first) for first in np.unique(root[tall])]
+
+
+def frames(pieces: Pieces) -> Mask:
+    """(n,): what runs around other pieces and has not much more ink than they, such as the edges of a sheet."""
+    left_top, right_bottom = pieces.boxes[:, np.newaxis, :2], pieces.boxes[:, np.newaxis, 2:]
+    within = ((pieces.boxes[:, :2] > left_top) & (pieces.boxes[:, 2:] < right_bottom)).all(axis=2)
+    return np.asarray(within @ pieces.weights >= FRAMED * pieces.weights)
 
 
 def cut(ink: Ink, pieces: Pieces, chosen: Mask) -> Mark:

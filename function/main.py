@@ -42,7 +42,7 @@ from .locate import EXPECTATIONS, Mark, locate
 from .page import page_file
 from .prepare import prepare
 from .records import Kept, Record, every, from_cursor, new_id, open_records, pack, to_cursor
-from .segment import Lines, Seen, has_digits, is_texture, most_ink, segment
+from .segment import Lines, Seen, has_digits, is_texture, most_ink, only_strokes, segment
 from .settings import PACKAGE, read_settings
 from .timing import Timing
 from .turn import turned_back, upright
@@ -137,7 +137,8 @@ def read_ink(ink: Ink, expect: str) -> Lines:
         return []
     if expect == "number" and lines:
         lines = [max(lines, key=most_ink)]
-    return [segment(line, look) for line in lines]
+    lines = segment(lines, look)
+    return [] if only_strokes(lines) else lines
 
 
 def look(marks: Sequence[Mark]) -> list[Seen]:

@@ -20,16 +20,18 @@ from .locate import Mark
 from .prepare import NOT_A_DIGIT, Glyph
 
 SURE = 0.9  # a digit with more confidence is looked at no further …
-WIDE = 1.1  # … unless it is so wide, in heights of its line
+WIDE = 1.3  # … unless it is so wide, in heights of its line
 WIDEST = 1.5  # heights of its line: no digit is wider
 SHORTEST = 0.5  # likewise: no piece that is lower is a digit, if it was cut or joined
+LONGEST = 10  # likewise: what is wider is no row of digits
 CLOSE = 0.15  # likewise: strokes of one digit lie no further apart
 CUT = 0.3  # how likely a cut is right beforehand, and likewise a join
 BEAM = 8  # readings that are followed up
+MOST_DOUBTFUL = 8  # marks: where there are more, and most are doubtful, nothing is cut: that is no writing
 MANY = 30  # marks: among more than these …
 STRANGE = 1 / 3  # … at most so many may be no digits
-NO_DIGIT = 0.003  # how likely a piece is no digit beforehand, if there are digits in its line …
-ALONE = 0.1  # … and if there is none
+NO_DIGIT = 0.003  # how likely a piece is no digit beforehand, if there are digits on the page …
+ALONE = 0.3  # … and if there is none
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,30 +61,38 @@ Lines = list[list[Seen]]
 Look = Callable[[Sequence[Mark]], list[Seen]]
 
 
-def segment(line: Sequence[Seen], look: Look) -> list[Seen]:
-    """The line with what is doubtful cut and joined anew, as far as that makes digits of it."""
+def segment(lines: Lines, look: Look) -> Lines:
+    """The lines with what is doubtful cut and joined anew, as far as that makes digits of it."""
+    sure = [seen.is_sure for line in lines for seen in line]
+    if len(sure) > MOST_DOUBTFUL and sum(sure) < len(sure) / 2:
+        return lines
+    none = NO_DIGIT if any(sure) else ALONE
+    return [segment_line(line, none, look) for line in lines]
+
+
+def segment_line(line: Sequence[Seen], none: float, look: Look) -> list[Seen]:
     height = median_high(seen.mark.height for seen in line)
-    none = NO_DIGIT if any(seen.is_sure for seen in line) else ALONE
     return [
         seen
         for run in runs(line, height)
-        for seen in (likeliest(run, height, none, look) if doubtful(run, height) else run)
+        for seen in (likeliest(run, height, none, look) if any(is_doubtful(each, height) for each in run) else run)
     ]
 
 
 def runs(line: Sequence[Seen], height: int) -> Iterator[list[Seen]]:
-    """Marks so close to each other that some may be strokes of one digit."""
+    """Marks so close to each other that they may be strokes of one digit, and one of each two doubtful."""
     run = [line[0]]
     for before, seen in pairwise(line):
-        if seen.mark.box[0] - before.mark.box[2] > CLOSE * height:
+        apart = seen.mark.box[0] - before.mark.box[2] > CLOSE * height
+        if apart or not (is_doubtful(before, height) or is_doubtful(seen, height)):
             yield run
             run = []
         run.append(seen)
     yield run
 
 
-def doubtful(run: Sequence[Seen], height: int) -> bool:
-    return any(not seen.is_sure or seen.mark.width > WIDE * height for seen in run)
+def is_doubtful(seen: Seen, height: int) -> bool:
+    return not seen.is_sure or seen.mark.width > WIDE * height
 
 
 def likeliest(run: Sequence[Seen], height: int, none: float, look: Look) -> list[Seen]:
@@ -131,25 +141,35 @@ def likelihoods(seen: Seen, none: float) -> Iterator[tuple[str, float]]:
 
 
 def ways_into(seen: Seen, height: int) -> list[Way | None]:
-    return [None, *seams(seen.mark.ink)] if doubtful([seen], height) else [None]
+    return [None, *seams(seen.mark.ink)] if is_doubtful(seen, height) and seen.mark.width <= LONGEST * height else [None]
 
 
 def judge(run: Sequence[Seen], cuts: Sequence[Cut], height: int, look: Look) -> dict[tuple[int, int], Seen]:
     """By (start, end) in `cuts`, what the model sees in the ink between."""
     marks = [seen.mark for seen in run]
-    judged, pieces = {}, {}
+    whole = [index for index, (_, way) in enumerate(cuts) if way is None]
+    judged = dict(zip(pairwise(whole), run, strict=True))
+    pieces = {}
     for start, (first, left) in enumerate(cuts):
         for end, (last, right) in enumerate(cuts[start + 1 :], start + 1):
-            if left is None and right is None and last == first + 1:
-                judged[start, end] = run[first]
-            elif piece := between(marks[first : last + (right is not None)], left, right):
-                if piece.width > WIDEST * height:
-                    break
-                if piece.height >= SHORTEST * height:
-                    pieces[start, end] = piece
+            piece = between(marks[first : last + (right is not None)], left, right)
+            if piece and piece.width > WIDEST * height:
+                break
+            if piece and piece.height >= SHORTEST * height and (start, end) not in judged:
+                pieces[start, end] = piece
     for (start, end), seen in zip(pieces, look(list(pieces.values())), strict=True):
         judged[start, end] = replace(seen, is_cut=cuts[start][1] is not None or cuts[end][1] is not None)
     return judged
+
+
+def only_strokes(lines: Lines) -> bool:
+    """Whether every digit is a 1, beside more that is none: strokes of a drawing, or of letters."""
+    marks = [seen for line in lines for seen in line]
+    others = [seen for seen in marks if seen.is_none]
+    ones = [seen for seen in marks if seen.probabilities.argmax() == 1]
+    if not others or not ones or len(ones) + len(others) < len(marks):
+        return False
+    return len(marks) > 2 or most_ink(others) > most_ink(ones)
 
 
 def most_ink(line: Sequence[Seen]) -> int:

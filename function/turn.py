@@ -24,7 +24,7 @@ def upright(ink: Ink, read: Callable[[Ink], Lines]) -> tuple[Lines, int]:
         return lines, 0
     turned = {quarters: read(np.ascontiguousarray(np.rot90(ink, quarters))) for quarters in (1, 2, 3)}
     best = min(turned, key=lambda quarters: doubt(turned[quarters]))
-    if trust(turned[best]) < GOOD or doubt(lines) - doubt(turned[best]) < CLEAR:
+    if not says_which_way(turned[best]) or trust(turned[best]) < GOOD or doubt(lines) - doubt(turned[best]) < CLEAR:
         return lines, 0
     return turned[best], best
 
@@ -38,6 +38,11 @@ def trust(lines: Lines) -> float:
     """How likely a mark is a digit, as the geometric mean."""
     count = sum(map(len, lines))
     return float(np.exp(-doubt(lines) / count)) if count >= FEWEST else 0.0
+
+
+def says_which_way(lines: Lines) -> bool:
+    """Whether there is more than strokes and rings: those are everywhere, and the same from all sides."""
+    return any(int(seen.probabilities.argmax()) not in (0, 1, NOT_A_DIGIT) for line in lines for seen in line)
 
 
 def likelihoods(lines: Lines) -> list[float]:

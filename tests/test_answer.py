@@ -238,10 +238,11 @@ class TestAsReading:
         reading = as_reading([[seen(NONE, 0.8, runner_up=4), *line(1, 2)]], there)
         assert len(reading.digits) == 3
 
-    def test_among_digits_a_mark_must_be_unlike_one_to_be_none(self) -> None:
+    def test_among_digits_a_mark_is_less_likely_to_be_none(self) -> None:
         doubtful = seen(4, 0.3, runner_up=NONE, left=45)
         assert as_reading([[*line(1, 2, 3), doubtful]], there).result == "1234"
         assert as_reading([[doubtful]], there).result == "?"
+        assert as_reading([[*line(NONE, NONE, 3), doubtful]], there).result == "3?"
 
 
 def mark(box: Box) -> Mark:
