@@ -74,11 +74,15 @@ def locate(ink: Ink, expect: str = "auto") -> list[Mark]:
     pieces = find_pieces(ink)
     if pieces is None:
         return []
-    if max(ink.shape) <= GLYPH_SIZED and expect != "number":
-        return [cut(ink, pieces, with_main(pieces, pieces.borders <= CORNER))]
-    if expect == "digit":
-        return [cut(ink, pieces, with_companions(pieces))]
-    return [cut(ink, pieces, group) for group in digit_groups(pieces)]
+    if not holds_one(ink, expect):
+        return [cut(ink, pieces, group) for group in digit_groups(pieces)]
+    is_glyph = max(ink.shape) <= GLYPH_SIZED
+    return [cut(ink, pieces, with_main(pieces, pieces.borders <= CORNER) if is_glyph else with_companions(pieces))]
+
+
+def holds_one(ink: Ink, expect: str) -> bool:
+    """Whether the picture is of one digit, because that is said, or because it is so small."""
+    return expect == "digit" or (expect == "auto" and max(ink.shape) <= GLYPH_SIZED)
 
 
 def find_pieces(ink: Ink) -> Pieces | None:

@@ -38,11 +38,11 @@ from .decode import decode
 from .errors import BadRequest, MethodNotAllowed, NotFound, Problem
 from .ink import Ink, find_ink, find_ink_on_sheet
 from .lines import in_lines
-from .locate import EXPECTATIONS, Mark, locate
+from .locate import EXPECTATIONS, Mark, holds_one, locate
 from .page import page_file
 from .prepare import prepare
 from .records import Kept, Record, every, from_cursor, new_id, open_records, pack, to_cursor
-from .segment import Lines, Seen, has_digits, is_texture, most_ink, only_strokes, segment
+from .segment import Lines, Seen, all_sure, is_texture, most_ink, only_strokes, segment, standing
 from .settings import PACKAGE, read_settings
 from .timing import Timing
 from .turn import turned_back, upright
@@ -121,8 +121,8 @@ def read_digits(data: bytes, expect: str, timing: Timing) -> Reading:
     timing.done("locate")
     read = partial(read_ink, expect=expect)
     lines, quarters = upright(ink, read)
-    if expect != "digit" and not has_digits(lines) and (on_sheet := find_ink_on_sheet(picture.pixels)) is not None:
-        lines, quarters = upright(on_sheet, read)
+    if expect != "digit" and not all_sure(lines) and (on_sheet := find_ink_on_sheet(picture.pixels)) is not None:
+        lines, quarters = max((lines, quarters), upright(on_sheet, read), key=lambda read: standing(read[0]))
     timing.done("classify")
     return as_reading(lines, lambda box: picture.place(turned_back(box, quarters, ink.shape)), expect, quarters)
 
@@ -130,7 +130,7 @@ def read_digits(data: bytes, expect: str, timing: Timing) -> Reading:
 def read_ink(ink: Ink, expect: str) -> Lines:
     """Lines of marks as the model sees them, cut and joined so that they are digits."""
     marks = locate(ink, expect)
-    if expect == "digit":
+    if holds_one(ink, expect):
         return [look(marks)] if marks else []
     lines = [look(line) for line in in_lines(marks)]
     if is_texture(lines):

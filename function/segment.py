@@ -31,7 +31,7 @@ MOST_DOUBTFUL = 8  # marks: where there are more, and most are doubtful, nothing
 MANY = 30  # marks: among more than these …
 STRANGE = 1 / 3  # … at most so many may be no digits
 NO_DIGIT = 0.003  # how likely a piece is no digit beforehand, if there are digits on the page …
-ALONE = 0.3  # … and if there is none
+ALONE = 0.03  # … and if there is none
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,7 +141,9 @@ def likelihoods(seen: Seen, none: float) -> Iterator[tuple[str, float]]:
 
 
 def ways_into(seen: Seen, height: int) -> list[Way | None]:
-    return [None, *seams(seen.mark.ink)] if is_doubtful(seen, height) and seen.mark.width <= LONGEST * height else [None]
+    return (
+        [None, *seams(seen.mark.ink)] if is_doubtful(seen, height) and seen.mark.width <= LONGEST * height else [None]
+    )
 
 
 def judge(run: Sequence[Seen], cuts: Sequence[Cut], height: int, look: Look) -> dict[tuple[int, int], Seen]:
@@ -176,8 +178,13 @@ def most_ink(line: Sequence[Seen]) -> int:
     return sum(int(seen.mark.ink.sum()) for seen in line)
 
 
-def has_digits(lines: Lines) -> bool:
-    return any(not seen.is_none for line in lines for seen in line)
+def all_sure(lines: Lines) -> bool:
+    return bool(lines) and all(seen.is_sure for line in lines for seen in line)
+
+
+def standing(lines: Lines) -> int:
+    """How much of it is surely digits, and how much not; nothing is as little as one mark that is none."""
+    return sum(1 if seen.is_sure else -1 for line in lines for seen in line) if lines else -1
 
 
 def is_texture(lines: Lines) -> bool:
