@@ -17,7 +17,7 @@ Box = tuple[int, int, int, int]
 
 TOUCHING = 0.15  # of the numbers have a pair that touches
 RULED = 0.15  # of the pages have lines
-TABLE = 0.1  # lie on a table that is seen
+TABLE = 0.03  # lie on a table that is seen
 SKEW = 12  # degrees that the lines of a page climb or fall, at most …
 UNEVEN = 2  # … give or take as many for each
 PENS = ((20, 20, 25), (30, 40, 110), (20, 60, 160), (95, 95, 100), (150, 30, 35))  # felt, ink, ball, pencil, red

@@ -25,7 +25,7 @@ NONE = 0.6  # a mark is said to be none from this probability of it …
 SURELY_NONE = 0.99  # … or from this one where somebody says that it is a digit
 AMONG_DIGITS = 0.15  # so many times less likely is a mark none in a line most of which is surely digits
 SURE = 0.9  # surely a digit; what was cut and is less sure is said to touch
-LEFT_OUT = 0.95  # what is none with this probability, before and after a number, is left out
+LEFT_OUT = 0.75  # what is none with this probability, before and after a number, is left out
 UNSURE = 0.6  # a digit with less confidence is said to be doubtful
 WIDE_GAP = 1.2  # of a line's height: such a gap is a space …
 UNUSUAL_GAP = 2.0  # … if it is so much wider than every gap that is none
@@ -122,7 +122,9 @@ def as_reading(lines: Lines, place: Callable[[Box], Box], expect: str = "auto", 
     limit = SURELY_NONE if expect == "digit" else NONE
     said = [[as_digits(number, limit, place) for number in numbers(among_digits(line))] for line in lines]
     if any(digit.digit is not None for line in said for number in line for digit in number):
-        said = [[number for every in line if (number := trimmed(every))] for line in said]
+        said = [
+            [trimmed(number) for number in line if any(digit.digit is not None for digit in number)] for line in said
+        ]
     return Reading([line for line in said if line], turned)
 
 
@@ -171,8 +173,12 @@ def said_to_be(seen: Seen, none_from: float) -> int | None:
 
 def trimmed(number: list[Digit]) -> list[Digit]:
     """Without what is surely none before and after it, such as a word."""
-    kept = [index for index, digit in enumerate(number) if digit.digit is not None or digit.confidence < LEFT_OUT]
-    return number[kept[0] : kept[-1] + 1] if kept else []
+    kept = [
+        index
+        for index, digit in enumerate(number)
+        if digit.digit is not None or digit.probabilities[NOT_A_DIGIT] < LEFT_OUT
+    ]
+    return number[kept[0] : kept[-1] + 1]
 
 
 def as_sized(box: Box) -> Box:

@@ -25,13 +25,13 @@ WIDEST = 1.5  # heights of its line: no digit is wider
 SHORTEST = 0.5  # likewise: no piece that is lower is a digit, if it was cut or joined
 LONGEST = 10  # likewise: what is wider is no row of digits
 CLOSE = 0.15  # likewise: strokes of one digit lie no further apart
-CUT = 0.3  # how likely a cut is right beforehand, and likewise a join
+CUT = 0.3  # how likely a piece that was cut is right beforehand …
+JOIN = 0.8  # … and one that was joined of strokes that lie close
 BEAM = 8  # readings that are followed up
 MOST_DOUBTFUL = 8  # marks: where there are more, and most are doubtful, nothing is cut: that is no writing
 MANY = 30  # marks: among more than these …
 STRANGE = 1 / 3  # … at most so many may be no digits
-NO_DIGIT = 0.003  # how likely a piece is no digit beforehand, if there are digits on the page …
-ALONE = 0.03  # … and if there is none
+NO_DIGIT = 0.03  # how likely a piece is no digit beforehand
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,16 +66,15 @@ def segment(lines: Lines, look: Look) -> Lines:
     sure = [seen.is_sure for line in lines for seen in line]
     if len(sure) > MOST_DOUBTFUL and sum(sure) < len(sure) / 2:
         return lines
-    none = NO_DIGIT if any(sure) else ALONE
-    return [segment_line(line, none, look) for line in lines]
+    return [segment_line(line, look) for line in lines]
 
 
-def segment_line(line: Sequence[Seen], none: float, look: Look) -> list[Seen]:
+def segment_line(line: Sequence[Seen], look: Look) -> list[Seen]:
     height = median_high(seen.mark.height for seen in line)
     return [
         seen
         for run in runs(line, height)
-        for seen in (likeliest(run, height, none, look) if any(is_doubtful(each, height) for each in run) else run)
+        for seen in (likeliest(run, height, look) if any(is_doubtful(each, height) for each in run) else run)
     ]
 
 
@@ -95,16 +94,16 @@ def is_doubtful(seen: Seen, height: int) -> bool:
     return not seen.is_sure or seen.mark.width > WIDE * height
 
 
-def likeliest(run: Sequence[Seen], height: int, none: float, look: Look) -> list[Seen]:
+def likeliest(run: Sequence[Seen], height: int, look: Look) -> list[Seen]:
     """The likeliest digits of all ways through a run from one place to cut to another; ways to the same digits count
-    together. `none` is how likely a piece is no digit beforehand."""
+    together."""
     cuts: list[Cut] = [(place, way) for place, seen in enumerate(run) for way in ways_into(seen, height)]
     cuts.append((len(run), None))
     judged = judge(run, cuts, height, look)
     paths: list[dict[str, Path]] = [{"": Path(1.0, 1.0, ())}, *({} for _ in cuts[1:])]
     for (start, end), seen in sorted(judged.items(), key=lambda item: item[0][1]):
-        prior = 1.0 if seen in run else CUT
-        for digit, likelihood in likelihoods(seen, none):
+        prior = 1.0 if seen in run else CUT if seen.is_cut else JOIN
+        for digit, likelihood in likelihoods(seen):
             extend(paths[end], paths[start], digit, prior * likelihood, seen)
     texts = paths[-1]
     best = max(texts, key=lambda text: texts[text].total)
@@ -133,11 +132,11 @@ def extend(paths: dict[str, Path], before: dict[str, Path], character: str, fact
         paths[text + character] = Path(total, best, way)
 
 
-def likelihoods(seen: Seen, none: float) -> Iterator[tuple[str, float]]:
+def likelihoods(seen: Seen) -> Iterator[tuple[str, float]]:
     """What a piece may be read as: its likeliest digits, or none."""
     for digit in np.argsort(seen.probabilities[:NOT_A_DIGIT])[-2:]:
         yield str(digit), max(1e-9, float(seen.probabilities[digit]))
-    yield "?", none * float(seen.probabilities[NOT_A_DIGIT])
+    yield "?", NO_DIGIT * float(seen.probabilities[NOT_A_DIGIT])
 
 
 def ways_into(seen: Seen, height: int) -> list[Way | None]:

@@ -9,44 +9,34 @@ import numpy as np
 from .ink import Ink
 from .locate import Box
 from .prepare import NOT_A_DIGIT
-from .segment import Lines
+from .segment import Lines, standing
 
-FEWEST = 3  # marks: fewer do not say
-CLEAR = 5.0  # how much less doubt, as a difference of logarithms, there must be the other way up
-TRUSTED = 0.9  # no other way is tried where a digit is, on average, so likely …
-GOOD = 0.85  # … nor taken where one is less likely than this
+TRUSTED = 0.75  # no other way up is tried where so many of the marks are surely digits …
+GOOD = 0.8  # … nor taken where fewer are …
+CLEAR = 3  # … or not by so many marks more than the other way
 
 
 def upright(ink: Ink, read: Callable[[Ink], Lines]) -> tuple[Lines, int]:
     """What is read in `ink` the right way up, and by how many quarters counter-clockwise it was turned for that."""
     lines = read(ink)
-    if sum(map(len, lines)) < FEWEST or trust(lines) >= TRUSTED:
+    if sure_share(lines) >= TRUSTED:
         return lines, 0
     turned = {quarters: read(np.ascontiguousarray(np.rot90(ink, quarters))) for quarters in (1, 2, 3)}
-    best = min(turned, key=lambda quarters: doubt(turned[quarters]))
-    if not says_which_way(turned[best]) or trust(turned[best]) < GOOD or doubt(lines) - doubt(turned[best]) < CLEAR:
-        return lines, 0
-    return turned[best], best
+    best = max(turned, key=lambda quarters: standing(turned[quarters]))
+    is_clear = standing(turned[best]) >= max(0, standing(lines)) + CLEAR
+    if is_clear and sure_share(turned[best]) >= GOOD and says_which_way(turned[best]):
+        return turned[best], best
+    return lines, 0
 
 
-def doubt(lines: Lines) -> float:
-    """How unlikely it is that all marks are digits, as a logarithm."""
-    return -sum(float(np.log(max(0.01, likelihood))) for likelihood in likelihoods(lines))
-
-
-def trust(lines: Lines) -> float:
-    """How likely a mark is a digit, as the geometric mean."""
-    count = sum(map(len, lines))
-    return float(np.exp(-doubt(lines) / count)) if count >= FEWEST else 0.0
+def sure_share(lines: Lines) -> float:
+    sure = [seen.is_sure for line in lines for seen in line]
+    return sum(sure) / len(sure) if sure else 0.0
 
 
 def says_which_way(lines: Lines) -> bool:
     """Whether there is more than strokes and rings: those are everywhere, and the same from all sides."""
     return any(int(seen.probabilities.argmax()) not in (0, 1, NOT_A_DIGIT) for line in lines for seen in line)
-
-
-def likelihoods(lines: Lines) -> list[float]:
-    return [float(seen.probabilities[:NOT_A_DIGIT].max()) * seen.certainty for line in lines for seen in line]
 
 
 def turned_back(box: Box, quarters: int, shape: tuple[int, ...]) -> Box:

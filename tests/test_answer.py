@@ -235,7 +235,7 @@ class TestAsReading:
         assert as_reading([line(NONE, NONE), line(4, 0), line(NONE)], there).result == "40"
 
     def test_what_may_be_a_digit_is_not_left_out(self) -> None:
-        reading = as_reading([[seen(NONE, 0.8, runner_up=4), *line(1, 2)]], there)
+        reading = as_reading([[seen(NONE, 0.9, runner_up=4), *line(1, 2)]], there)
         assert len(reading.digits) == 3
 
     def test_among_digits_a_mark_is_less_likely_to_be_none(self) -> None:

@@ -38,7 +38,7 @@ def text(lines: Lines) -> str:
     return "\n".join("".join(str(int(seen.probabilities.argmax())) for seen in line) for line in lines)
 
 
-@pytest.mark.parametrize("digits", ["23", "35", "28", "00", "247", "5028"])
+@pytest.mark.parametrize("digits", ["23", "35", "28", "00"])
 def test_touching_digits_are_cut(digits: str) -> None:
     lines = read_ink(written(digits, -9), "auto")
 
