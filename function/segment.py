@@ -23,10 +23,11 @@ SURE = 0.9  # a digit with more confidence is looked at no further …
 WIDE = 1.3  # … unless it is so wide, in heights of its line
 WIDEST = 1.5  # heights of its line: no digit is wider
 SHORTEST = 0.5  # likewise: no piece that is lower is a digit, if it was cut or joined
-LONGEST = 10  # likewise: what is wider is no row of digits
+LONGEST = 8  # likewise: what is wider is no row of digits
 CLOSE = 0.15  # likewise: strokes of one digit lie no further apart
 CUT = 0.3  # how likely a piece that was cut is right beforehand …
 JOIN = 0.8  # … and one that was joined of strokes that lie close
+MOST_JOINED = 12  # marks of a run: more take long, and their likelihoods come to nothing
 BEAM = 8  # readings that are followed up
 MOST_DOUBTFUL = 8  # marks: where there are more, and most are doubtful, nothing is cut: that is no writing
 MANY = 30  # marks: among more than these …
@@ -83,7 +84,7 @@ def runs(line: Sequence[Seen], height: int) -> Iterator[list[Seen]]:
     run = [line[0]]
     for before, seen in pairwise(line):
         apart = seen.mark.box[0] - before.mark.box[2] > CLOSE * height
-        if apart or not (is_doubtful(before, height) or is_doubtful(seen, height)):
+        if apart or len(run) == MOST_JOINED or not (is_doubtful(before, height) or is_doubtful(seen, height)):
             yield run
             run = []
         run.append(seen)

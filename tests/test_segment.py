@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
@@ -88,3 +90,22 @@ def test_a_texture_is_no_page_of_digits(digits: int, others: int, textures: int)
         for row in np.eye(NOT_A_DIGIT + 1)[[1, NOT_A_DIGIT]]
     )
     assert is_texture([[one] * digits + [none] * others]) == bool(textures)
+
+
+@pytest.mark.parametrize("shape", [(60, 600), (300, 300), (20, 2000)])
+def test_marks_all_over_end_in_an_answer_soon(shape: tuple[int, int]) -> None:
+    ink = np.where(np.random.default_rng(5).random(shape) < 0.3, 255, 0).astype(np.uint8)
+    started = time.monotonic()
+
+    read_ink(ink, "auto")
+
+    assert time.monotonic() - started < 5
+
+
+def test_strokes_beside_each_other_without_end_are_read_too() -> None:
+    page = np.zeros((60, 900), np.uint8)
+    page[10:50, 5:895:12] = 255
+    page[10:50, 6:895:12] = 255
+    page[25, 5:895:24] = 255
+
+    assert len(read_ink(page, "auto")) <= 1
