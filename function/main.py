@@ -42,7 +42,8 @@ from .locate import EXPECTATIONS, Mark, holds_one, locate
 from .page import page_file
 from .prepare import prepare
 from .records import Kept, Record, every, from_cursor, new_id, open_records, pack, to_cursor
-from .segment import Lines, Seen, all_sure, is_texture, most_ink, only_strokes, segment, standing
+from .seen import Lines, Seen, all_sure, is_texture, only_strokes, standing, total_ink
+from .segment import segment
 from .settings import PACKAGE, read_settings
 from .timing import Timing
 from .turn import turned_back, upright
@@ -136,7 +137,7 @@ def read_ink(ink: Ink, expect: str) -> Lines:
     if is_texture(lines):
         return []
     if expect == "number" and lines:
-        lines = [max(lines, key=most_ink)]
+        lines = [max(lines, key=total_ink)]
     lines = segment(lines, look)
     return [] if only_strokes(lines) else lines
 

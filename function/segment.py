@@ -7,21 +7,19 @@ digit that lie apart are joined in the same way.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from statistics import median_high
 
 import numpy as np
 
-from .classify import Probabilities
 from .cut import Way, between, seams
-from .locate import Mark
-from .prepare import NOT_A_DIGIT, Glyph
+from .prepare import NOT_A_DIGIT
+from .seen import Lines, Look, Seen
 
-SURE = 0.9  # a digit with more confidence is looked at no further …
-WIDE = 1.3  # … unless it is so wide, in heights of its line
-WIDEST = 1.5  # heights of its line: no digit is wider
+WIDE = 1.3  # heights of its line: a mark that is wider is looked at again, however sure
+WIDEST = 1.5  # likewise: no digit is wider
 SHORTEST = 0.5  # likewise: no piece that is lower is a digit, if it was cut or joined
 LONGEST = 8  # likewise: what is wider is no row of digits
 CLOSE = 0.15  # likewise: strokes of one digit lie no further apart
@@ -30,36 +28,10 @@ JOIN = 0.8  # … and one that was joined of strokes that lie close
 MOST_JOINED = 12  # marks of a run: more take long, and their likelihoods come to nothing
 BEAM = 8  # readings that are followed up
 MOST_DOUBTFUL = 8  # marks: where there are more, and most are doubtful, nothing is cut: that is no writing
-MANY = 30  # marks: among more than these …
-STRANGE = 1 / 3  # … at most so many may be no digits
 NO_DIGIT = 0.03  # how likely a piece is no digit beforehand
 
 
-@dataclass(frozen=True, eq=False)
-class Seen:
-    """A mark as the model sees it: its `glyph`, and the `probabilities` (11,) that it is each digit or none.
-
-    Where marks were cut or joined, `certainty` is that of having done so rightly; what `is_cut` touched another.
-    """
-
-    mark: Mark
-    glyph: Glyph
-    probabilities: Probabilities
-    certainty: float = 1.0
-    is_cut: bool = False
-
-    @property
-    def is_sure(self) -> bool:
-        return bool(self.probabilities[:NOT_A_DIGIT].max() >= SURE)
-
-    @property
-    def is_none(self) -> bool:
-        return bool(self.probabilities.argmax() == NOT_A_DIGIT)
-
-
 Cut = tuple[int, Way | None]  # before a mark of a run, or on a way through it
-Lines = list[list[Seen]]
-Look = Callable[[Sequence[Mark]], list[Seen]]
 
 
 def segment(lines: Lines, look: Look) -> Lines:
@@ -162,32 +134,3 @@ def judge(run: Sequence[Seen], cuts: Sequence[Cut], height: int, look: Look) -> 
     for (start, end), seen in zip(pieces, look(list(pieces.values())), strict=True):
         judged[start, end] = replace(seen, is_cut=cuts[start][1] is not None or cuts[end][1] is not None)
     return judged
-
-
-def only_strokes(lines: Lines) -> bool:
-    """Whether every digit is a 1, beside more that is none: strokes of a drawing, or of letters."""
-    marks = [seen for line in lines for seen in line]
-    others = [seen for seen in marks if seen.is_none]
-    ones = [seen for seen in marks if seen.probabilities.argmax() == 1]
-    if not others or not ones or len(ones) + len(others) < len(marks):
-        return False
-    return len(marks) > 2 or most_ink(others) > most_ink(ones)
-
-
-def most_ink(line: Sequence[Seen]) -> int:
-    return sum(int(seen.mark.ink.sum()) for seen in line)
-
-
-def all_sure(lines: Lines) -> bool:
-    return bool(lines) and all(seen.is_sure for line in lines for seen in line)
-
-
-def standing(lines: Lines) -> int:
-    """How much of it is surely digits, and how much not; nothing is as little as one mark that is none."""
-    return sum(1 if seen.is_sure else -1 for line in lines for seen in line) if lines else -1
-
-
-def is_texture(lines: Lines) -> bool:
-    """Whether so many marks are no digits that the rest is chance: the grain of a paper, or its lines, has many a 1."""
-    others = [seen.is_none for line in lines for seen in line]
-    return len(others) > MANY and sum(others) > STRANGE * len(others)

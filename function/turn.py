@@ -9,7 +9,7 @@ import numpy as np
 from .ink import Ink
 from .locate import Box
 from .prepare import NOT_A_DIGIT
-from .segment import Lines, standing
+from .seen import Lines, standing
 
 TRUSTED = 0.75  # no other way up is tried where so many of the marks are surely digits …
 GOOD = 0.8  # … nor taken where fewer are …

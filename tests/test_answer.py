@@ -29,7 +29,7 @@ from function.errors import BadRequest, MethodNotAllowed, NotAPicture, NotFound,
 from function.locate import Box, Mark
 from function.prepare import NOT_A_DIGIT
 from function.records import Record
-from function.segment import Seen
+from function.seen import Seen
 
 NONE = NOT_A_DIGIT
 GLYPH = np.arange(28 * 28, dtype=np.uint16).reshape(28, 28).astype(np.uint8)

@@ -12,7 +12,7 @@ from function.ink import Ink
 from function.locate import Mark
 from function.main import read_ink
 from function.prepare import NOT_A_DIGIT
-from function.segment import Lines, Seen, is_texture
+from function.seen import Lines, Seen, is_texture
 from tests.helpers import draw_digit
 
 Point = tuple[float, float]

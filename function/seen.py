@@ -1,0 +1,69 @@
+"""Marks as the model sees them, and what whole lines of them are worth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from .classify import Probabilities
+from .locate import Mark
+from .prepare import NOT_A_DIGIT, Glyph
+
+SURE = 0.9  # of a mark: it is surely a digit
+MANY = 30  # marks: among more than these …
+STRANGE = 1 / 3  # … at most so many may be no digits
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """A mark as the model sees it: its `glyph`, and the `probabilities` (11,) that it is each digit or none.
+
+    Where marks were cut or joined, `certainty` is that of having done so rightly; what `is_cut` touched another.
+    """
+
+    mark: Mark
+    glyph: Glyph
+    probabilities: Probabilities
+    certainty: float = 1.0
+    is_cut: bool = False
+
+    @property
+    def is_sure(self) -> bool:
+        return bool(self.probabilities[:NOT_A_DIGIT].max() >= SURE)
+
+    @property
+    def is_none(self) -> bool:
+        return bool(self.probabilities.argmax() == NOT_A_DIGIT)
+
+
+Lines = list[list[Seen]]
+Look = Callable[[Sequence[Mark]], list[Seen]]
+
+
+def only_strokes(lines: Lines) -> bool:
+    """Whether every digit is a 1, beside more that is none: strokes of a drawing, or of letters."""
+    marks = [seen for line in lines for seen in line]
+    others = [seen for seen in marks if seen.is_none]
+    ones = [seen for seen in marks if seen.probabilities.argmax() == 1]
+    if not others or not ones or len(ones) + len(others) < len(marks):
+        return False
+    return len(marks) > 2 or total_ink(others) > total_ink(ones)
+
+
+def total_ink(line: Sequence[Seen]) -> int:
+    return sum(int(seen.mark.ink.sum()) for seen in line)
+
+
+def all_sure(lines: Lines) -> bool:
+    return bool(lines) and all(seen.is_sure for line in lines for seen in line)
+
+
+def standing(lines: Lines) -> int:
+    """How much of it is surely digits, and how much not; nothing is as little as one mark that is none."""
+    return sum(1 if seen.is_sure else -1 for line in lines for seen in line) if lines else -1
+
+
+def is_texture(lines: Lines) -> bool:
+    """Whether so many marks are no digits that the rest is chance: the grain of a paper, or its lines, has many a 1."""
+    others = [seen.is_none for line in lines for seen in line]
+    return len(others) > MANY and sum(others) > STRANGE * len(others)
