@@ -42,7 +42,7 @@ from .locate import EXPECTATIONS, Mark, holds_one, locate
 from .page import page_file
 from .prepare import prepare
 from .records import Kept, Record, every, from_cursor, new_id, open_records, pack, to_cursor
-from .seen import Lines, Seen, all_sure, is_texture, only_strokes, standing, total_ink
+from .seen import Lines, Seen, is_texture, is_trusted, only_strokes, standing, total_ink
 from .segment import segment
 from .settings import PACKAGE, read_settings
 from .timing import Timing
@@ -122,7 +122,7 @@ def read_digits(data: bytes, expect: str, timing: Timing) -> Reading:
     timing.done("locate")
     read = partial(read_ink, expect=expect)
     lines, quarters = upright(ink, read)
-    if expect != "digit" and not all_sure(lines) and (on_sheet := find_ink_on_sheet(picture.pixels)) is not None:
+    if expect != "digit" and not is_trusted(lines) and (on_sheet := find_ink_on_sheet(picture.pixels)) is not None:
         lines, quarters = max((lines, quarters), upright(on_sheet, read), key=lambda read: standing(read[0]))
     timing.done("classify")
     return as_reading(lines, lambda box: picture.place(turned_back(box, quarters, ink.shape)), expect, quarters)

@@ -10,6 +10,7 @@ from .locate import Mark
 from .prepare import NOT_A_DIGIT, Glyph
 
 SURE = 0.9  # of a mark: it is surely a digit
+TRUSTED = 0.75  # of all marks: if so many are surely digits, nothing else is tried
 MANY = 30  # marks: among more than these …
 STRANGE = 1 / 3  # … at most so many may be no digits
 
@@ -28,8 +29,13 @@ class Seen:
     is_cut: bool = False
 
     @property
+    def likelihood(self) -> float:
+        """Of the likeliest digit."""
+        return float(self.probabilities[:NOT_A_DIGIT].max())
+
+    @property
     def is_sure(self) -> bool:
-        return bool(self.probabilities[:NOT_A_DIGIT].max() >= SURE)
+        return self.likelihood >= SURE
 
     @property
     def is_none(self) -> bool:
@@ -54,8 +60,14 @@ def total_ink(line: Sequence[Seen]) -> int:
     return sum(int(seen.mark.ink.sum()) for seen in line)
 
 
-def all_sure(lines: Lines) -> bool:
-    return bool(lines) and all(seen.is_sure for line in lines for seen in line)
+def sure_share(lines: Lines) -> float:
+    sure = [seen.is_sure for line in lines for seen in line]
+    return sum(sure) / len(sure) if sure else 0.0
+
+
+def is_trusted(lines: Lines) -> bool:
+    """Whether it is read well enough to look no further."""
+    return sure_share(lines) >= TRUSTED
 
 
 def standing(lines: Lines) -> int:

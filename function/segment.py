@@ -18,7 +18,8 @@ from .cut import Way, between, seams
 from .prepare import NOT_A_DIGIT
 from .seen import Lines, Look, Seen
 
-WIDE = 1.3  # heights of its line: a mark that is wider is looked at again, however sure
+CONTENT = 0.8  # a mark that is so likely a digit is left as it is …
+WIDE = 1.3  # … unless it is so wide, in heights of its line
 WIDEST = 1.5  # likewise: no digit is wider
 SHORTEST = 0.5  # likewise: no piece that is lower is a digit, if it was cut or joined
 LONGEST = 8  # likewise: what is wider is no row of digits
@@ -64,7 +65,7 @@ def runs(line: Sequence[Seen], height: int) -> Iterator[list[Seen]]:
 
 
 def is_doubtful(seen: Seen, height: int) -> bool:
-    return not seen.is_sure or seen.mark.width > WIDE * height
+    return seen.likelihood < CONTENT or seen.mark.width > WIDE * height
 
 
 def likeliest(run: Sequence[Seen], height: int, look: Look) -> list[Seen]:
@@ -126,7 +127,10 @@ def judge(run: Sequence[Seen], cuts: Sequence[Cut], height: int, look: Look) -> 
     pieces = {}
     for start, (first, left) in enumerate(cuts):
         for end, (last, right) in enumerate(cuts[start + 1 :], start + 1):
-            piece = between(marks[first : last + (right is not None)], left, right)
+            among = marks[first : last + (right is not None)]
+            if len(among) > 1 and not (left is None and right is None):
+                continue  # whole marks are joined, and one is cut; a part of one with another is seldom a digit
+            piece = between(among, left, right)
             if piece and piece.width > WIDEST * height:
                 break
             if piece and piece.height >= SHORTEST * height and (start, end) not in judged:

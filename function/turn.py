@@ -9,17 +9,16 @@ import numpy as np
 from .ink import Ink
 from .locate import Box
 from .prepare import NOT_A_DIGIT
-from .seen import Lines, standing
+from .seen import Lines, is_trusted, standing, sure_share
 
-TRUSTED = 0.75  # no other way up is tried where so many of the marks are surely digits …
-GOOD = 0.8  # … nor taken where fewer are …
+GOOD = 0.8  # no other way up is taken where fewer of the marks are surely digits …
 CLEAR = 3  # … or not by so many marks more than the other way
 
 
 def upright(ink: Ink, read: Callable[[Ink], Lines]) -> tuple[Lines, int]:
     """What is read in `ink` the right way up, and by how many quarters counter-clockwise it was turned for that."""
     lines = read(ink)
-    if sure_share(lines) >= TRUSTED:
+    if is_trusted(lines):
         return lines, 0
     turned = {quarters: read(np.ascontiguousarray(np.rot90(ink, quarters))) for quarters in (1, 2, 3)}
     best = max(turned, key=lambda quarters: standing(turned[quarters]))
@@ -27,11 +26,6 @@ def upright(ink: Ink, read: Callable[[Ink], Lines]) -> tuple[Lines, int]:
     if is_clear and sure_share(turned[best]) >= GOOD and says_which_way(turned[best]):
         return turned[best], best
     return lines, 0
-
-
-def sure_share(lines: Lines) -> float:
-    sure = [seen.is_sure for line in lines for seen in line]
-    return sum(sure) / len(sure) if sure else 0.0
 
 
 def says_which_way(lines: Lines) -> bool:
