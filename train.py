@@ -156,10 +156,10 @@ def fit(model: keras.Model, training: Split, validation: Split, *, peak: float, 
     )
 
 
-def blend(model: keras.Model, start: keras.Model) -> None:
-    """Let the weights be between those of before and after training on: better on both than either is on the other
+def blend(model: keras.Model, start: list[Any]) -> None:
+    """Let the weights be between those at the `start` and those of now: better on both than either is on the other
     (Wortsman et al., 2022)."""
-    weights = zip(model.get_weights(), start.get_weights(), strict=True)
+    weights = zip(model.get_weights(), start, strict=True)
     model.set_weights([(1 - KEPT) * after + KEPT * before for after, before in weights])
 
 
@@ -201,10 +201,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     print(f"{len(training[1])} glyphs to train on, {len(validation[1])} by other writers to validate on")
     model = keras.models.load_model(arguments.start, compile=False) if arguments.start else build()
     model.summary()
+    start = model.get_weights()
     peak = GENTLE_RATE if arguments.start else LEARNING_RATE
     fit(model, training, validation, peak=peak, epochs=arguments.epochs, progress=arguments.progress)
     if arguments.start:
-        blend(model, keras.models.load_model(arguments.start, compile=False))
+        blend(model, start)
 
     arguments.out.mkdir(parents=True, exist_ok=True)
     model.save(arguments.out / "digits.keras")

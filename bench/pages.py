@@ -9,11 +9,12 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageFilter
 
+from function.locate import Box
 from training.mnist import Bytes, Split
+from training.pieces import meeting
 
 Random = np.random.Generator
 Floats = npt.NDArray[np.float64]
-Box = tuple[int, int, int, int]
 
 TOUCHING = 0.15  # of the numbers have a pair that touches
 RULED = 0.15  # of the pages have lines
@@ -110,14 +111,7 @@ def enlarge(image: Bytes, height: float, slant: float, pen: float) -> Floats:
 def beside(before: tuple[int, int, Floats], glyph: Floats, top: int) -> int:
     """The left at which `glyph` just meets the ink of the one `before`."""
     left, its_top, its_glyph = before
-    rows = range(max(top, its_top), min(top + len(glyph), its_top + len(its_glyph)))
-    meet = [
-        left + int(its[-1]) + 1 - int(own[0])
-        for row in rows
-        if len(its := np.flatnonzero(its_glyph[row - its_top] > 0.5))
-        and len(own := np.flatnonzero(glyph[row - top] > 0.5))
-    ]
-    return max(meet, default=left + its_glyph.shape[1])
+    return left + meeting(its_glyph > 0.5, its_top, glyph > 0.5, top)
 
 
 def lay(ink: Floats, glyph: Floats, left: int, top: int) -> Box:

@@ -120,10 +120,8 @@ def as_reading(lines: Lines, place: Callable[[Box], Box], expect: str = "auto", 
     """What lines of marks say. `place` gives for a mark's box its place in the upright picture."""
     limit = SURELY_NONE if expect == "digit" else NONE
     said = [[as_digits(number, limit, place) for number in numbers(among_digits(line))] for line in lines]
-    if any(digit.digit is not None for line in said for number in line for digit in number):
-        said = [
-            [trimmed(number) for number in line if any(digit.digit is not None for digit in number)] for line in said
-        ]
+    if any(has_digit(number) for line in said for number in line):
+        said = [[trimmed(number) for number in line if has_digit(number)] for line in said]
     return Reading([line for line in said if line], turned)
 
 
@@ -168,6 +166,10 @@ def as_digits(number: Sequence[Seen], limit: float, place: Callable[[Box], Box])
 
 def said_to_be(seen: Seen, none_from: float) -> int | None:
     return None if seen.probabilities[NOT_A_DIGIT] >= none_from else int(np.argmax(seen.probabilities[:NOT_A_DIGIT]))
+
+
+def has_digit(number: Sequence[Digit]) -> bool:
+    return any(digit.digit is not None for digit in number)
 
 
 def trimmed(number: list[Digit]) -> list[Digit]:

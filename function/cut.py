@@ -15,12 +15,8 @@ Floats = npt.NDArray[np.float64]
 Way = npt.NDArray[np.intp]  # (h,): before which column to cut in each row of a mark
 
 SEAM_ROWS = 32  # a mark is reduced to so many rows for finding where to cut it
-ENTER = 1.0
-ALONG = 0.07
-LEAN = 1.0
-STRAIGHT = 0.08  # fully inked pixels: what a step aside costs a seam
-BAND = 0.15  # of the height: how far a seam may lie from a straight cut …
-SLANTS = (-0.2, 0.1, 0.4)  # … that leans so far to the right for each pixel up
+ENTER, ALONG, ASIDE = 1.0, 0.07, 0.08  # what it costs a way to enter full ink, each row in it, and each step aside
+LEAN = 1.0  # of the mark's height: no way ends farther aside from where it began
 INK_BETWEEN = 0.1  # of the ink in as much of the mark as it is high: two seams have so much between them
 SEAMS = 6  # for each height of the mark's width
 
@@ -67,7 +63,7 @@ def cheapest_ways(ink: Floats) -> tuple[Way, Floats]:
             [
                 beside[:, step : step + columns + 1]
                 + ENTER * np.maximum(crossed[row] - ink_beside[step : step + columns + 1], 0)
-                + STRAIGHT * (step != 1)
+                + ASIDE * (step != 1)
                 for step in range(3)
             ]
         )

@@ -1,6 +1,6 @@
 """The HTTP function `recognise`: where requests go, and the way of a picture. The only wiring.
 
-upload → decode → ink → locate → prepare → classify → record → answer
+upload → decode → ink → locate → lines → prepare → classify → segment → turn → record → answer
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ def read_digits(data: bytes, expect: str, timing: Timing) -> Reading:
     read = partial(read_ink, expect=expect)
     lines, quarters = upright(ink, read)
     if expect != "digit" and not is_trusted(lines) and (on_sheet := find_ink_on_sheet(picture.pixels)) is not None:
-        lines, quarters = max((lines, quarters), upright(on_sheet, read), key=lambda read: standing(read[0]))
+        lines, quarters = max((lines, quarters), upright(on_sheet, read), key=lambda found: standing(found[0]))
     timing.done("classify")
     return as_reading(lines, lambda box: picture.place(turned_back(box, quarters, ink.shape)), expect, quarters)
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from .cut import Way, between, seams
 from .prepare import NOT_A_DIGIT
-from .seen import Lines, Look, Seen
+from .seen import Lines, Look, Seen, sure_share
 
 CONTENT = 0.8  # a mark that is so likely a digit is left as it is …
 WIDE = 1.3  # … unless it is so wide, in heights of its line
@@ -37,8 +37,7 @@ Cut = tuple[int, Way | None]  # before a mark of a run, or on a way through it
 
 def segment(lines: Lines, look: Look) -> Lines:
     """The lines with what is doubtful cut and joined anew, as far as that makes digits of it."""
-    sure = [seen.is_sure for line in lines for seen in line]
-    if len(sure) > MOST_DOUBTFUL and sum(sure) < len(sure) / 2:
+    if sum(map(len, lines)) > MOST_DOUBTFUL and sure_share(lines) < 1 / 2:
         return lines
     return [segment_line(line, look) for line in lines]
 
@@ -114,9 +113,9 @@ def likelihoods(seen: Seen) -> Iterator[tuple[str, float]]:
 
 
 def ways_into(seen: Seen, height: int) -> list[Way | None]:
-    return (
-        [None, *seams(seen.mark.ink)] if is_doubtful(seen, height) and seen.mark.width <= LONGEST * height else [None]
-    )
+    if not is_doubtful(seen, height) or seen.mark.width > LONGEST * height:
+        return [None]
+    return [None, *seams(seen.mark.ink)]
 
 
 def judge(run: Sequence[Seen], cuts: Sequence[Cut], height: int, look: Look) -> dict[tuple[int, int], Seen]:

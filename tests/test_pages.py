@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench.pages import Box, Page, draw_page
+from bench.pages import Page, draw_page
+from function.locate import Box
 from function.main import read_digits
 from function.timing import Timing
 from tests.helpers import encode
-from tests.test_recognition import unpack
 from training.measure import calibration_error, edits
-from training.mnist import Split
+from training.mnist import Split, read_idx
 
 RecordProperty = Callable[[str, object], None]
 
@@ -29,8 +29,8 @@ CALIBRATION = 0.08  # of 200 answers; chance alone makes half of it
 
 @pytest.fixture(scope="module")
 def digits(mnist_dir: Path) -> Split:
-    images = np.frombuffer(unpack(mnist_dir / "t10k-images-idx3-ubyte.gz", 16), np.uint8).reshape(-1, 28, 28)
-    return images, np.frombuffer(unpack(mnist_dir / "t10k-labels-idx1-ubyte.gz", 8), np.uint8)
+    assert mnist_dir.exists()
+    return read_idx("t10k-images-idx3-ubyte"), read_idx("t10k-labels-idx1-ubyte")
 
 
 def turned(page: Page, quarters: int) -> bytes:

@@ -66,7 +66,7 @@ def test_slimness_does_not_depend_on_the_way_a_stroke_lies() -> None:
 
 def test_digits_that_are_to_touch_meet() -> None:
     one, other = strokes(ONE)[:, 50:63], strokes(ZERO)[:, 5:55]
-    apart = meeting(one, 0, other, 0)
+    apart = meeting(one > 128, 0, other > 128, 0)
     page = np.zeros((100, 200), np.uint8)
     page[:, :13] = one
     window = page[:, apart : apart + 50]

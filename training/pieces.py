@@ -10,7 +10,8 @@ from PIL import Image, ImageFilter
 
 from function.cut import between, seams
 from function.locate import Mark
-from function.prepare import NOT_A_DIGIT, SIDE, prepare
+from function.prepare import NOT_A_DIGIT, SIDE, crop, prepare
+from function.runs import Mask
 
 from .mnist import Bytes, Split
 
@@ -60,9 +61,7 @@ def enlarged(image: Bytes, random: Random) -> Bytes:
     large = np.asarray(
         Image.fromarray(image).resize((side, side), Image.Resampling.BICUBIC).filter(ImageFilter.GaussianBlur(1))
     )
-    sharp = np.clip((large.astype(float) - 90) * 3, 0, 255).astype(np.uint8)
-    rows, columns = np.flatnonzero(sharp.any(axis=1)), np.flatnonzero(sharp.any(axis=0))
-    return sharp[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    return crop(np.clip((large.astype(float) - 90) * 3, 0, 255).astype(np.uint8))
 
 
 def side_by_side(images: list[Bytes], random: Random) -> Bytes:
@@ -72,7 +71,7 @@ def side_by_side(images: list[Bytes], random: Random) -> Bytes:
     for index in range(1, len(images)):
         lefts.append(
             lefts[-1]
-            + meeting(images[index - 1], tops[index - 1], images[index], tops[index])
+            + meeting(images[index - 1] > INK, tops[index - 1], images[index] > INK, tops[index])
             + int(random.integers(*TOUCH))
         )
     lefts = [left - min(lefts) for left in lefts]
@@ -84,12 +83,15 @@ def side_by_side(images: list[Bytes], random: Random) -> Bytes:
     return layers
 
 
-def meeting(before: Bytes, its_top: int, image: Bytes, top: int) -> int:
+def meeting(before: Mask, its_top: int, mask: Mask, top: int) -> int:
     """How far right of the one before a digit must be to just meet it."""
-    rows = range(max(top, its_top), min(top + len(image), its_top + len(before)))
-    ends = [int(np.flatnonzero(before[row - its_top] > INK).max(initial=-1)) for row in rows]
-    starts = [int(np.flatnonzero(image[row - top] > INK).min(initial=image.shape[1])) for row in rows]
-    return max((end + 1 - start for end, start in zip(ends, starts, strict=True)), default=before.shape[1])
+    rows = range(max(top, its_top), min(top + len(mask), its_top + len(before)))
+    meet = [
+        int(its[-1]) + 1 - int(own[0])
+        for row in rows
+        if len(its := np.flatnonzero(before[row - its_top])) and len(own := np.flatnonzero(mask[row - top]))
+    ]
+    return max(meet, default=before.shape[1])
 
 
 def what_it_is(piece: Mark, layers: Bytes, labels: Bytes) -> int | None:
