@@ -13,7 +13,7 @@ WORKDIR /build
 COPY deploy/numpy.txt function/requirements.txt ./
 RUN pip install --requirement numpy.txt
 # NumPy's wheel brings OpenBLAS, 35 MB of it, and its loops once for each kind of processor: it is built without.
-RUN sed --in-place '/^numpy==1/ s/\\$/ \
+RUN sed --in-place '/^numpy==/ s/\\$/ \
         --config-settings="setup-args=-Dblas=none" --config-settings="setup-args=-Dlapack=none" \
         --config-settings="setup-args=-Dallow-noblas=true" --config-settings="setup-args=-Dcpu-dispatch=none" \\/' requirements.txt && \
     pip install --requirement requirements.txt --no-deps --no-compile --target /app/packages \
@@ -30,8 +30,11 @@ RUN for library in pillow_heif.libs/libx265-* pillow.libs/libxcb-*; do \
 # Fonts, colour profiles and windows.
 RUN rm PIL/_imagingft.* PIL/_imagingcms.* PIL/_imagingtk.* \
         pillow.libs/libfreetype-* pillow.libs/libharfbuzz-* pillow.libs/libbrotli* pillow.libs/libpng* pillow.libs/liblcms2-*
+# Of LiteRT the C library alone is loaded; the rest of it, and what that needs, is never imported.
+RUN find ai_edge_litert -mindepth 1 ! -name __init__.py ! -name libLiteRt.so -delete && \
+    rm -r backports* flatbuffers* google protobuf* ml_dtypes* tqdm*
 # What is there for those who compile against a package, test it, check its types or debug it.
-RUN rm -r bin numpy/distutils numpy/f2py && \
+RUN rm -r bin numpy/f2py && \
     find . -name tests -type d -exec rm -r {} + && \
     find . -name '*.py[ixd]' -delete -o -name '*.[acho]' -delete && \
     find . -name '*.so*' -type f -exec strip --strip-unneeded {} +

@@ -12,9 +12,6 @@ import argparse
 import hashlib
 import json
 import platform
-import subprocess
-import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -24,6 +21,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 import train
+from function.classify import Classifier
 from function.prepare import NOT_A_DIGIT
 from training import augment
 from training.augment import scale
@@ -37,12 +35,6 @@ TEMPERATURES = np.geomspace(0.25, 4, 161)
 DRAWN = 2000  # digits, and as many glyphs that are none, to look at
 
 Floats = npt.NDArray[np.float64]
-
-# TensorFlow and tflite-runtime cannot live in one process: their libraries clash.
-CLASSIFY = """
-import sys; from pathlib import Path; import numpy as np; from function.classify import Classifier
-np.save(sys.argv[3], Classifier(Path(sys.argv[1])).classify(np.load(sys.argv[2])))
-"""
 
 
 # ── Calibrate ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -85,16 +77,6 @@ def quantise(model: keras.Model, glyphs: Bytes) -> bytes:
 
 
 # ── Compare ───────────────────────────────────────────────────────────────────────────────────────────────────
-def classify_as_served(model_file: Path, glyphs: Bytes) -> Floats:
-    """(n, 11) probabilities by function/classify.py."""
-    with tempfile.TemporaryDirectory() as folder:
-        question, answer = Path(folder, "glyphs.npy"), Path(folder, "probabilities.npy")
-        np.save(question, glyphs)
-        command = [sys.executable, "-c", CLASSIFY, str(model_file.resolve()), str(question), str(answer)]
-        subprocess.run(command, check=True, cwd=Path(__file__).parent)  # noqa: S603  (our own words)
-        return np.asarray(np.load(answer))
-
-
 def share(flags: npt.NDArray[np.bool_]) -> float:
     return round(float(flags.mean()), 5)
 
@@ -132,7 +114,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     target = arguments.out / "digits_int8.tflite"
     target.write_bytes(quantise(calibrated(model, temperature), some))
 
-    digits = classify_as_served(target, held_out[0])
+    classify = Classifier(target).classify
+    digits = classify(held_out[0])
     said, int8_right = digits.argmax(axis=1), digits[:, :NOT_A_DIGIT].argmax(axis=1) == held_out[1]
     hands, labels = drawn_digits(DRAWN, train.SEED + 1)
     others, _ = no_digits(DRAWN, held_out, train.SEED + 1)
@@ -149,9 +132,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         },
         drawn_anew={
             "digits": DRAWN,
-            "int8_accuracy": share(classify_as_served(target, hands).argmax(axis=1) == labels),
+            "int8_accuracy": share(classify(hands).argmax(axis=1) == labels),
             "others": DRAWN,
-            "others_taken_for_digits": share(classify_as_served(target, others).argmax(axis=1) != NOT_A_DIGIT),
+            "others_taken_for_digits": share(classify(others).argmax(axis=1) != NOT_A_DIGIT),
         },
     )
     (arguments.out / "metrics.json").write_text(metrics)

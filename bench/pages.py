@@ -47,7 +47,7 @@ class Number:
 
     @property
     def width(self) -> int:
-        return max(left + glyph.shape[1] for left, _, glyph in self.glyphs)
+        return int(max(left + glyph.shape[1] for left, _, glyph in self.glyphs))
 
 
 def draw_page(digits: Split, random: Random, *, lines: int = 1, length: int | None = None) -> Page:

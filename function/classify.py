@@ -1,4 +1,4 @@
-"""Glyphs → calibrated probabilities. The only import of TFLite."""
+"""Glyphs → calibrated probabilities."""
 
 from __future__ import annotations
 
@@ -9,15 +9,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from .litert import Model
 from .prepare import NOT_A_DIGIT
 
-try:
-    from tflite_runtime.interpreter import Interpreter
-except ImportError:  # its successor, where there is no wheel of it: Python 3.12 and later, macOS
-    from ai_edge_litert.interpreter import Interpreter
-
 Glyphs = npt.NDArray[np.uint8]
-Logits = npt.NDArray[np.int8]
 Probabilities = npt.NDArray[np.float64]
 
 
@@ -28,27 +23,18 @@ class Classifier:
     def __init__(self, path: Path) -> None:
         content = path.read_bytes()
         self.name = f"{path.stem}@{hashlib.sha256(content).hexdigest()[:12]}"
-        # More threads than one hang after a fork, and one digit is too little to share.
-        self._interpreter = Interpreter(model_content=content, num_threads=1)
-        self._interpreter.allocate_tensors()
-        self._input = self._interpreter.get_input_details()[0]["index"]
-        output = self._interpreter.get_output_details()[0]
-        self._output = output["index"]
-        self._scale, self._zero_point = output["quantization"]
-        self._lock = threading.Lock()  # an interpreter that runs in two threads answers wrongly
+        self._model = Model(content)
+        self._lock = threading.Lock()  # a model that runs in two threads answers wrongly
 
     def classify(self, glyphs: Glyphs) -> Probabilities:
         """(n, 28, 28) uint8 → (n, 11) probabilities of the ten digits and of `NOT_A_DIGIT`; each row sums to 1."""
         logits = np.empty((len(glyphs), NOT_A_DIGIT + 1))
         for row, glyph in zip(logits, glyphs, strict=True):
-            row[:] = self._run(glyph)
-        return probabilities(self._scale * (logits - self._zero_point))
-
-    def _run(self, glyph: Glyphs) -> Logits:
-        with self._lock:
-            self._interpreter.set_tensor(self._input, glyph.reshape(1, 28, 28, 1))
-            self._interpreter.invoke()
-            return np.asarray(self._interpreter.get_tensor(self._output)[0])
+            with self._lock:
+                self._model.input[0, ..., 0] = glyph
+                self._model.run()
+                row[:] = self._model.output[0]
+        return probabilities(self._model.output_scale * (logits - self._model.output_zero_point))
 
 
 def probabilities(logits: Probabilities) -> Probabilities:

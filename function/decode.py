@@ -126,7 +126,8 @@ def open_as(kind: str, data: bytes) -> Image.Image:
     module = importlib.import_module(KINDS[kind][1])
     if kind == "HEIF" and kind not in Image.OPEN:
         module.register_heif_opener(thumbnails=False)
-    return Image.open(io.BytesIO(data), formats=[kind])
+    factory, _ = Image.OPEN[kind]  # Image.open would import the modules of five kinds at its first use
+    return factory(io.BytesIO(data), "")
 
 
 def check_size(pixels: int, max_pixels: int) -> None:

@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from numpy.lib.stride_tricks import sliding_window_view
 from PIL import Image, ImageFilter
 
 from .decode import Pixels
+from .ranks import highest, lowest, quantile
 from .rules import erase_rules
 from .runs import Mask, label
 
@@ -23,6 +25,7 @@ ICON, ICON_SHARE = 64, 0.3  # pixels a side: in so small a drawing, the edges of
 GROUND_SIDE = 48  # pixels: the size at which paper is told from what is on it
 GROUND_WINDOW = 0.33  # of the picture's longer side, likewise SHADE_WINDOW: wider than most strokes
 SHADE_WINDOW = 0.2
+BLURRED = 3  # pixels, likewise: a blur of one takes in so much of what is beside it
 LEAST_CONTRAST = 5.0  # grey levels; what differs less from its paper is no ink …
 LEAST_DRAWN = 10.0  # … nor what differs less from a ground of one colour: nobody draws so faintly
 NOISE_SIGMAS = 4.0
@@ -54,10 +57,10 @@ def photographed_ink(pixels: Pixels) -> Ink:
     """Ink on paper under uneven light, perhaps ruled or squared."""
     difference = pixels - shaded_ground(pixels)
     along_pen = difference @ find_pen(difference)
-    noise = 1.48 * float(np.median(np.abs(along_pen)))  # most pixels are paper: their median absolute deviation
+    noise = 1.48 * quantile(np.abs(along_pen), 0.5)  # most pixels are paper: their median absolute deviation
     ink = erase_shading(np.maximum(along_pen, 0))
     stands_out = inner(average(ink)) > max(LEAST_CONTRAST, NOISE_SIGMAS * noise)  # grain does not, averaged
-    full = float(np.quantile(inner(ink)[stands_out], 0.9)) if stands_out.any() else 0.0
+    full = quantile(inner(ink)[stands_out], 0.9) if stands_out.any() else 0.0
     return erase_rules(scale(ink, full)) if full > 0 else np.zeros(ink.shape, np.uint8)
 
 
@@ -93,7 +96,7 @@ def find_sheet(pixels: Pixels) -> Mask | None:
         return None
     if small[whole].mean() - small[~whole].mean() < SHEET_CONTRAST:
         return None
-    inside = Image.fromarray(whole).convert("L").filter(ImageFilter.MinFilter(2 * SHEET_EDGE + 1))
+    inside = Image.fromarray(lowest(whole.astype(np.uint8), SHEET_EDGE))
     sheet = np.asarray(inside.resize((pixels.shape[1], pixels.shape[0])), bool)
     return sheet if sheet.any() else None
 
@@ -120,7 +123,8 @@ def flat_ground(pixels: Pixels) -> Floats | None:
     flat = near[common] >= (ICON_SHARE if max(grey.shape) <= ICON else FLAT_SHARE)
     if not (flat or has_two_colours(grey, near, common)):
         return None
-    return np.asarray(np.median(pixels[np.abs(grey.astype(np.int16) - common) <= 1], axis=0), np.float32)
+    ground = pixels[np.abs(grey.astype(np.int16) - common) <= 1]
+    return np.array([quantile(channel, 0.5) for channel in ground.T], np.float32)
 
 
 def has_two_colours(grey: npt.NDArray[np.uint8], near: npt.NDArray[np.float64], common: int) -> bool:
@@ -137,13 +141,16 @@ def shaded_ground(pixels: Pixels) -> Floats:
     """(h, w, 3): the paper under the ink, as the median of wide surroundings."""
     small = resize(pixels, GROUND_SIDE)
     reach = int(max(small.shape) * GROUND_WINDOW) // 2
-    filters = ImageFilter.MedianFilter(2 * reach + 1), ImageFilter.GaussianBlur(1)
-    return enlarge(filtered(small, reach, *filters), pixels)
+    windows = sliding_window_view(extend(small, reach + BLURRED), (2 * reach + 1, 2 * reach + 1), axis=(0, 1))
+    around = windows[..., ::2, ::2].reshape(*windows.shape[:3], -1)  # a quarter of them says as much as all
+    ground = np.partition(around, around.shape[-1] // 2)[..., around.shape[-1] // 2]
+    return enlarge(blur(ground, 1)[BLURRED:-BLURRED, BLURRED:-BLURRED], pixels)
 
 
 def find_pen(difference: Floats) -> Floats:
     """(3,): the unit vector in colour space along which what stands out most differs from the paper."""
-    strength = np.abs(difference).max(axis=2)
+    red, green, blue = np.moveaxis(np.abs(difference), -1, 0)
+    strength = np.maximum(np.maximum(red, green), blue)
     seen = inner(strength).ravel()
     most, top = int(0.985 * len(seen)), len(seen) - min(20, len(seen))
     ranked = np.partition(seen, (most, top))
@@ -154,16 +161,16 @@ def find_pen(difference: Floats) -> Floats:
 
 def scale(ink: Floats, full: float) -> Ink:
     """Full ink is 255."""
-    return np.rint(np.clip(ink * (255 / full), 0, 255)).astype(np.uint8)
+    return np.asarray(np.rint(np.clip(ink * (255 / full), 0, 255)), np.uint8)
 
 
 def erase_shading(ink: Floats) -> Floats:
     """Take off what is wider than any stroke, such as a shadow: a white top-hat (Serra, 1982)."""
     small = resize(np.minimum(ink, 255).astype(np.uint8), 2 * GROUND_SIDE)
     reach = int(max(small.shape) * SHADE_WINDOW) // 2
-    opening = ImageFilter.MinFilter(2 * reach + 1), ImageFilter.MaxFilter(2 * reach + 1)
-    shade = filtered(small, 2 * reach, *opening, ImageFilter.GaussianBlur(reach / 4))
-    return np.maximum(ink - enlarge(shade, ink), 0)
+    opened = highest(lowest(extend(small, 2 * reach), reach), reach)
+    shade = blur(opened, reach / 4)[2 * reach : -2 * reach or None, 2 * reach : -2 * reach or None]
+    return np.asarray(np.maximum(ink - enlarge(shade, ink), 0))
 
 
 def resize(values: npt.NDArray[np.uint8], side: int) -> npt.NDArray[np.uint8]:
@@ -173,13 +180,13 @@ def resize(values: npt.NDArray[np.uint8], side: int) -> npt.NDArray[np.uint8]:
     return np.asarray(image)
 
 
-def filtered(values: npt.NDArray[np.uint8], reach: int, *filters: ImageFilter.Filter) -> npt.NDArray[np.uint8]:
+def extend(values: npt.NDArray[np.uint8], reach: int) -> npt.NDArray[np.uint8]:
     """As if the picture went on beyond its edges, for `reach` pixels, as it is there."""
-    height, width = values.shape[:2]
-    image = Image.fromarray(np.pad(values, [(reach, reach), (reach, reach), (0, 0)][: values.ndim], mode="edge"))
-    for each in filters:
-        image = image.filter(each)
-    return np.asarray(image.crop((reach, reach, reach + width, reach + height)))
+    return np.pad(values, [(reach, reach), (reach, reach), (0, 0)][: values.ndim], mode="edge")
+
+
+def blur(values: npt.NDArray[np.uint8], radius: float) -> npt.NDArray[np.uint8]:
+    return np.asarray(Image.fromarray(values).filter(ImageFilter.GaussianBlur(radius)))
 
 
 def enlarge(values: npt.NDArray[np.uint8], like: npt.NDArray[Any]) -> Floats:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageFilter
 
 from .ink import Ink
+from .ranks import highest
 from .runs import Ints, Mask, label, unite
 
 EXPECTATIONS = ("auto", "digit", "number")
@@ -71,12 +72,14 @@ class Pieces:
 
 def locate(ink: Ink, expect: str = "auto") -> list[Mark]:
     """Marks in any order, from (h, w) `ink`: a single one for `digit`."""
+    is_glyph = max(ink.shape) <= GLYPH_SIZED
+    if is_glyph and expect != "number" and (mark := lone_mark(ink)):
+        return [mark]
     pieces = find_pieces(ink)
     if pieces is None:
         return []
     if not holds_one(ink, expect):
         return [cut(ink, pieces, group) for group in digit_groups(pieces)]
-    is_glyph = max(ink.shape) <= GLYPH_SIZED
     return [cut(ink, pieces, with_main(pieces, pieces.borders <= CORNER) if is_glyph else with_companions(pieces))]
 
 
@@ -85,12 +88,27 @@ def holds_one(ink: Ink, expect: str) -> bool:
     return expect == "digit" or (expect == "auto" and max(ink.shape) <= GLYPH_SIZED)
 
 
+def lone_mark(ink: Ink) -> Mark | None:
+    """All ink of a picture, if it plainly lies in one place, as in most that are so small: to look for its pieces would
+    take longer than all the rest."""
+    sure = ink > LEVEL
+    rows, columns = np.flatnonzero(sure.any(axis=1)), np.flatnonzero(sure.any(axis=0))
+    if not len(rows) or np.ptp(rows) >= len(rows) or np.ptp(columns) >= len(columns):
+        return None
+    box, window = with_edge((columns[0], rows[0], columns[-1] + 1, rows[-1] + 1), ink.shape)
+    if (box[0] == 0) + (box[1] == 0) + (box[2] == ink.shape[1]) + (box[3] == ink.shape[0]) > CORNER:
+        return None
+    return Mark(beside(sure[window]) * ink[window], box)
+
+
 def find_pieces(ink: Ink) -> Pieces | None:
     labels, boxes = label(ink > LEVEL)
     if not len(boxes):
         return None
-    weights = np.bincount(labels.ravel(), weights=ink.ravel(), minlength=len(boxes) + 1)[1:].astype(np.float64)
-    labels, boxes, weights = heaviest(labels, boxes, weights)
+    inked = np.flatnonzero(labels)
+    weights = np.bincount(labels.ravel()[inked] - 1, ink.ravel()[inked], len(boxes)).astype(np.float64)
+    if len(boxes) > MOST_PIECES:
+        labels, boxes, weights = heaviest(labels, boxes, weights)
     size = np.array(ink.shape[::-1])
     left_top, right_bottom = boxes[:, :2], boxes[:, 2:]
     off_centre = (((left_top + right_bottom) / 2 / size - 0.5) ** 2).sum(axis=1)
@@ -123,7 +141,7 @@ def with_companions(pieces: Pieces) -> Mask:
 
 def gaps(boxes: Ints, other: Ints) -> Ints:
     """(…, 2): how far `boxes` (…, 4) and `other` lie apart, across and down; negative where they overlap."""
-    return np.maximum(boxes[..., :2] - other[..., 2:], other[..., :2] - boxes[..., 2:])
+    return np.asarray(np.maximum(boxes[..., :2] - other[..., 2:], other[..., :2] - boxes[..., 2:]))
 
 
 def digit_groups(pieces: Pieces) -> list[Mask]:
@@ -144,7 +162,7 @@ def digit_groups(pieces: Pieces) -> list[Mask]:
     stacked = (-across >= STACKED * narrower) & (down <= NEAR * heights[main]) & ~beside
     stacked &= np.logical_and.outer(real, real)
     root = unite(len(weights), *np.nonzero(stacked))
-    return [real & (root == first) for first in np.unique(root[tall])]
+    return [real & (root == first) for first in np.flatnonzero(np.bincount(root[tall]))]
 
 
 def frames(pieces: Pieces) -> Mask:
@@ -157,10 +175,17 @@ def frames(pieces: Pieces) -> Mask:
 def cut(ink: Ink, pieces: Pieces, chosen: Mask) -> Mark:
     """The chosen pieces' ink, with its faint edges, and nothing else."""
     boxes = pieces.boxes[chosen]
-    height, width = ink.shape
-    left, top = np.maximum(boxes[:, :2].min(axis=0) - EDGE, 0)
-    right, bottom = np.minimum(boxes[:, 2:].max(axis=0) + EDGE, (width, height))
-    window = slice(top, bottom), slice(left, right)
-    sure = np.append(False, chosen)[pieces.labels[window]]
-    beside = np.asarray(Image.fromarray(sure.astype(np.uint8)).filter(ImageFilter.MaxFilter(2 * EDGE + 1)), bool)
-    return Mark(np.where(beside, ink[window], 0).astype(np.uint8), (int(left), int(top), int(right), int(bottom)))
+    box, window = with_edge((*boxes[:, :2].min(axis=0), *boxes[:, 2:].max(axis=0)), ink.shape)
+    return Mark(beside(np.append(False, chosen)[pieces.labels[window]]) * ink[window], box)
+
+
+def with_edge(box: Sequence[np.intp], shape: tuple[int, ...]) -> tuple[Box, tuple[slice, slice]]:
+    """A box with `EDGE` on all sides of it, where the picture has that much, and the rows and columns within."""
+    left, top = max(int(box[0]) - EDGE, 0), max(int(box[1]) - EDGE, 0)
+    right, bottom = min(int(box[2]) + EDGE, shape[1]), min(int(box[3]) + EDGE, shape[0])
+    return (left, top, right, bottom), (slice(top, bottom), slice(left, right))
+
+
+def beside(sure: Mask) -> Ink:
+    """1 on sure ink and beside it, 0 elsewhere."""
+    return highest(sure.astype(np.uint8), EDGE)

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageFilter
+from PIL import Image
+
+from .ranks import highest, quantile
 
 Ink = npt.NDArray[np.uint8]
 Glyph = npt.NDArray[np.uint8]
@@ -48,7 +50,7 @@ def fit(mark: Ink, side: int) -> Ink:
 
 def stroke_width(mark: Ink) -> float:
     """Pixels: twice the area by the length of the outline."""
-    inside = np.pad(mark > np.quantile(mark[mark > 0], 0.9) / 2, 1)
+    inside = np.pad(mark > quantile(mark[mark > 0], 0.9) / 2, 1)
     core = inside[1:-1, 1:-1]
     inner = core & inside[:-2, 1:-1] & inside[2:, 1:-1] & inside[1:-1, :-2] & inside[1:-1, 2:]
     return 2 * float(core.sum()) / max(1, int(core.sum() - inner.sum()))
@@ -60,14 +62,13 @@ def thicken(mark: Ink) -> Ink:
     grow = round((wanted - stroke_width(mark)) / 2)
     if grow < 1:
         return mark
-    image = Image.fromarray(np.pad(mark, grow))
-    return np.asarray(image.filter(ImageFilter.MaxFilter(2 * grow + 1)))
+    return highest(np.pad(mark, grow), grow)
 
 
 def darken(glyph: Ink) -> Glyph:
     """Full ink is 255."""
-    full = max(1.0, float(np.quantile(glyph[glyph > 0], 0.8)))
-    return np.clip(glyph * (255 / full), 0, 255).astype(np.uint8)
+    full = max(1.0, quantile(glyph[glyph > 0], 0.8))
+    return np.asarray(np.clip(glyph * (255 / full), 0, 255), np.uint8)
 
 
 def place(mark: Ink) -> Glyph:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from statistics import median_high
 
 import numpy as np
 
@@ -43,7 +42,7 @@ def segment(lines: Lines, look: Look) -> Lines:
 
 
 def segment_line(line: Sequence[Seen], look: Look) -> list[Seen]:
-    height = median_high(seen.mark.height for seen in line)
+    height = sorted(seen.mark.height for seen in line)[len(line) // 2]
     return [
         seen
         for run in runs(line, height)

@@ -27,7 +27,7 @@ EPOCHS = "3"
 
 
 def run(script: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """A script of the project in a process of its own, since TensorFlow and tflite-runtime cannot share one."""
+    """A script of the project, as `make` runs it."""
     command = [sys.executable, str(ROOT / script), *arguments]
     return subprocess.run(
         command, env={**os.environ, **environment}, capture_output=True, text=True, timeout=600, check=False

@@ -1,0 +1,43 @@
+"""Pixels by rank: quantiles, and the highest and lowest of each pixel's square surroundings.
+
+NumPy's own quantile imports masked arrays at its first use, and takes three times as long. Pillow's rank filters look
+at every pixel of a square, where the rows first and then the columns will do.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Bytes = npt.NDArray[np.uint8]
+
+
+def quantile(values: npt.NDArray[Any], share: float) -> float:
+    """Of any values but none at all; between two of them, in proportion."""
+    position = share * (values.size - 1)
+    below = int(position)
+    ranked = np.partition(values, (below, min(below + 1, values.size - 1)), axis=None)[below : below + 2]
+    return float(ranked[0]) + (position - below) * (float(ranked[-1]) - float(ranked[0]))
+
+
+def highest(values: Bytes, reach: int) -> Bytes:
+    """(h, w) uint8: of each pixel and those up to `reach` away from it, across and down; a dilation."""
+    return most(np.maximum, values, reach)
+
+
+def lowest(values: Bytes, reach: int) -> Bytes:
+    """(h, w) uint8: likewise; an erosion."""
+    return most(np.minimum, values, reach)
+
+
+def most(of: np.ufunc, values: Bytes, reach: int) -> Bytes:
+    for _ in ("down", "across"):
+        values = np.ascontiguousarray(values)
+        found = values.copy()
+        for step in range(1, reach + 1):
+            of(found[step:], values[:-step], out=found[step:])
+            of(found[:-step], values[step:], out=found[:-step])
+        values = found.T
+    return values

@@ -1,0 +1,39 @@
+"""Quantiles and windows: the same as the slower ones of NumPy and Pillow."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+from PIL import Image, ImageFilter
+
+from function.ranks import highest, lowest, quantile
+
+pixels = arrays(np.uint8, array_shapes(min_dims=2, max_dims=2, max_side=30))
+
+
+@given(values=pixels, reach=st.integers(0, 12))
+def test_windows_hold_what_pillow_s_filters_find(values: npt.NDArray[np.uint8], reach: int) -> None:
+    image = Image.fromarray(values)
+    assert np.array_equal(highest(values, reach), np.asarray(image.filter(ImageFilter.MaxFilter(2 * reach + 1))))
+    assert np.array_equal(lowest(values, reach), np.asarray(image.filter(ImageFilter.MinFilter(2 * reach + 1))))
+
+
+@given(values=pixels, reach=st.integers(1, 5))
+def test_what_is_given_stays_as_it_was(values: npt.NDArray[np.uint8], reach: int) -> None:
+    before = values.copy()
+    highest(values, reach)
+    lowest(values, reach)
+    assert np.array_equal(values, before)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+@given(data=st.data(), share=st.floats(0, 1))
+def test_a_quantile_is_that_of_numpy(dtype: Any, data: st.DataObject, share: float) -> None:
+    whole = data.draw(arrays(np.uint8, array_shapes(max_dims=2, max_side=40)))
+    assert quantile(whole.astype(dtype), share) == pytest.approx(float(np.quantile(whole.astype(np.float64), share)))
