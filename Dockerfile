@@ -31,10 +31,11 @@ RUN for library in pillow_heif.libs/libx265-* pillow.libs/libxcb-*; do \
 RUN rm PIL/_imagingft.* PIL/_imagingcms.* PIL/_imagingtk.* \
         pillow.libs/libfreetype-* pillow.libs/libharfbuzz-* pillow.libs/libbrotli* pillow.libs/libpng* pillow.libs/liblcms2-*
 # Of LiteRT the C library alone is loaded; the rest of it, and what that needs, is never imported.
-RUN find ai_edge_litert -mindepth 1 ! -name __init__.py ! -name libLiteRt.so -delete && \
-    rm -r backports* flatbuffers* google protobuf* ml_dtypes* tqdm*
-# What is there for those who compile against a package, test it, check its types or debug it.
-RUN rm -r bin numpy/f2py && \
+RUN find ai_edge_litert -mindepth 1 ! -path ai_edge_litert/__init__.py ! -path ai_edge_litert/libLiteRt.so -delete && \
+    rm -r backports* flatbuffers* google/protobuf google/_upb protobuf* ml_dtypes* tqdm*
+# What is there for those who compile against a package, test it, check its types or debug it; and parts of NumPy that nothing
+# here imports.
+RUN rm -r bin numpy/distutils numpy/f2py numpy/fft numpy/polynomial numpy/random && \
     find . -name tests -type d -exec rm -r {} + && \
     find . -name '*.py[ixd]' -delete -o -name '*.[acho]' -delete && \
     find . -name '*.so*' -type f -exec strip --strip-unneeded {} +
@@ -54,7 +55,9 @@ ENV PYTHONPATH=/app/packages:/app \
     FUNCTION_SOURCE=/app/function/main.py \
     FUNCTION_TARGET=recognise \
     FRONTEND_DIR=/app/frontend \
-    PORT=8080
+    PORT=8080 \
+    WORKERS=1 \
+    THREADS=8
 
 # ── Byte code: what Python leaves when the function serves ──────────────────────────────────────────────────────
 FROM runtime AS bytecode

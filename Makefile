@@ -7,13 +7,19 @@ BIN := $(VENV)/bin
 
 export HOST ?= 127.0.0.1
 export PORT ?= 8080
+export WORKERS ?= $(shell getconf _NPROCESSORS_ONLN)
+export THREADS ?= 8
 export FRONTEND_DIR ?= $(CURDIR)/frontend
+
+# Set for `make run` alone: what else starts the function says itself where, and how many.
+SERVING := HOST PORT WORKERS THREADS FRONTEND_DIR
 
 RECORDS ?= 1000000
 IMAGE ?= digit-reader
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-containers image image-size sbom bench figures stages lint lock train convert
+.PHONY: help run test test-containers image image-size sbom bench bench-records bench-remote cold-start figures stages lint lock \
+  train convert
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -27,10 +33,10 @@ run: $(VENV)/serving  ## serve page and function on http://localhost:8080 (PORT,
 test: $(VENV)/testing lint  ## install all that the tests need and run them; says what it had to skip
 	@tests/install-system-packages
 	@tests/install-cassandra $(VENV)/cassandra
-	@unset HOST PORT FRONTEND_DIR; $(BIN)/python -m pytest --ignore tests/containers
+	@unset $(SERVING); $(BIN)/python -m pytest --ignore tests/containers
 
 test-containers: $(VENV)/testing  ## build the image and try the whole system out on a container engine (Docker with compose)
-	@unset HOST PORT FRONTEND_DIR; $(BIN)/python -m pytest tests/containers
+	@unset $(SERVING); $(BIN)/python -m pytest tests/containers
 
 image:  ## build the function's image (IMAGE=…)
 	docker build --tag $(IMAGE) .
@@ -41,16 +47,28 @@ image-size: image $(VENV)/testing  ## say how much each layer and package of the
 sbom: image $(VENV)/testing  ## write the image's bill of materials, sbom.json (CycloneDX)
 	@$(BIN)/python -m deploy.image sbom $(IMAGE) > sbom.json && echo sbom.json
 
-bench: $(VENV)/testing  ## measure what recording costs, over SQLite and a real Cassandra (RECORDS=… to page through)
+bench: $(VENV)/testing  ## measure cold start, latency, throughput, memory and size beside other ways to serve a model
 	@tests/install-system-packages
 	@tests/install-cassandra $(VENV)/cassandra
-	@unset HOST PORT FRONTEND_DIR; $(BIN)/python -m bench.records --records $(RECORDS)
+	@unset $(SERVING); $(BIN)/python -m bench.serving
+
+bench-records: $(VENV)/testing  ## measure what recording costs, over SQLite and a real Cassandra (RECORDS=… to page through)
+	@tests/install-system-packages
+	@tests/install-cassandra $(VENV)/cassandra
+	@unset $(SERVING); $(BIN)/python -m bench.records --records $(RECORDS)
+
+bench-remote: $(VENV)/bin/python  ## measure a deployed function, cold and warm (URL=…; COLD, WAIT, REQUESTS, CONCURRENCY, CSV, RECORD=yes)
+	@$(BIN)/python -m bench.remote $(if $(REQUESTS),--requests $(REQUESTS)) $(if $(CONCURRENCY),--concurrency $(CONCURRENCY)) \
+	  $(if $(COLD),--cold $(COLD)) $(if $(WAIT),--wait $(WAIT)) $(if $(CSV),--csv $(CSV)) $(if $(RECORD),--record) '$(URL)'
+
+cold-start: $(VENV)/testing  ## draw where a cold start's time goes, to docs/importtime.png and docs/flame.png (Linux)
+	@unset $(SERVING); $(BIN)/python -m bench.cold
 
 figures: $(VENV)/testing  ## measure recognition for the model card (PICTURES=… a folder of labelled pictures)
-	@unset HOST PORT FRONTEND_DIR; $(BIN)/python -m bench.recognition $(if $(PICTURES),--pictures $(PICTURES))
+	@unset $(SERVING); $(BIN)/python -m bench.recognition $(if $(PICTURES),--pictures $(PICTURES))
 
 stages: $(VENV)/testing  ## draw how a picture is prepared, step by step, to stages.png (PICTURE=docs/9.png)
-	@unset HOST PORT FRONTEND_DIR; $(BIN)/python -m bench.stages $(or $(PICTURE),docs/9.png) stages.png && echo stages.png
+	@unset $(SERVING); $(BIN)/python -m bench.stages $(or $(PICTURE),docs/9.png) stages.png && echo stages.png
 
 lock: $(VENV)/testing  ## write the pinned requirements, with hashes, from the .in files
 	@for name in function/requirements deploy/numpy; do $(BIN)/uv pip compile --quiet --universal --generate-hashes \

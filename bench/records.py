@@ -1,7 +1,7 @@
 """What recording costs: its share of an answer over each kind of store, and a page of records as the table grows.
 
-    make bench                     # all of it: some minutes, most of them to write a million records
-    make bench RECORDS=50000       # a quicker look
+    make bench-records                     # all of it: some minutes, most of them to write a million records
+    make bench-records RECORDS=50000       # a quicker look
 
 All that is compared runs in one go and takes turns, since machines are noisy: mind the ratios.
 """

@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import re
+import threading
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -60,6 +61,7 @@ NOWHERE = "POST a picture to /, or see /openapi.json for all that can be asked."
 
 settings = read_settings()
 classifier = Classifier(settings.model_path)  # before the fork: every worker has it, and none waits for it
+one_reads = threading.Lock()  # threads that all want the interpreter's lock spend half their time on giving it away
 records = open_records(settings)  # opens nothing yet: no connection survives a fork …
 os.register_at_fork(after_in_child=records.start)  # … after which each worker forwards what an earlier one left
 
@@ -122,13 +124,15 @@ def receive(request: Request) -> Upload:
 def read_digits(data: bytes, expect: str, timing: Timing) -> Reading:
     picture = decode(data, max_pixels=settings.max_pixels)
     timing.done("decode")
-    ink = find_ink(picture.pixels)
-    timing.done("locate")
-    read = partial(read_ink, expect=expect)
-    lines, quarters = upright(ink, read)
-    if expect != "digit" and not is_trusted(lines) and (on_sheet := find_ink_on_sheet(picture.pixels)) is not None:
-        lines, quarters = max((lines, quarters), upright(on_sheet, read), key=lambda found: standing(found[0]))
-    timing.done("classify")
+    with one_reads:
+        timing.done("wait")
+        ink = find_ink(picture.pixels)
+        timing.done("locate")
+        read = partial(read_ink, expect=expect)
+        lines, quarters = upright(ink, read)
+        if expect != "digit" and not is_trusted(lines) and (on_sheet := find_ink_on_sheet(picture.pixels)) is not None:
+            lines, quarters = max((lines, quarters), upright(on_sheet, read), key=lambda found: standing(found[0]))
+        timing.done("classify")
     return as_reading(lines, lambda box: picture.place(turned_back(box, quarters, ink.shape)), expect, quarters)
 
 

@@ -22,6 +22,7 @@ RECORD = """
     glyphs blob not null default x''
 """
 COLUMNS = "id, filename, result, confidence, model, image_sha256, correction, glyphs"
+INSERT = "insert or ignore into predictrecord values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 ANSWERS = """
 create table if not exists answers (key text primary key, answer text not null, given integer not null);
 create index if not exists oldest on answers (given);
@@ -99,13 +100,13 @@ class SqliteFile:
         return connection
 
 
-def when_free(connection: sqlite3.Connection, statement: str, until: float) -> None:
+def when_free(connection: sqlite3.Connection, statement: str, until: float, parameters: Sequence[Any] = ()) -> None:
     """Execute `statement`, which others' writing may prevent, by a time of `time.monotonic`. SQLite's own timeout
     starves one of many that write much, since who has waited longest looks least often, and is none at all for
     `journal_mode`."""
     while True:
         try:
-            connection.execute(statement)
+            connection.execute(statement, parameters)
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
                 raise
@@ -127,10 +128,14 @@ class SqliteRecords(SqliteFile):
         """Nothing goes on beside requests."""
 
     def add(self, record: Record, *, key: str, answer: str) -> Kept:
+        if not (key or self._ttl):  # a transaction of its own: each statement less is a fifth less to wait for
+            with self._reading() as db:
+                when_free(db, INSERT, time.monotonic() + BUSY, values(record))
+            return Kept(answer, "stored")
         with self._writing() as db:
             kept = claim(db, key, answer) if key else answer
             if kept == answer:
-                db.execute("insert or ignore into predictrecord values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values(record))
+                db.execute(INSERT, values(record))
                 if self._ttl:
                     db.execute("delete from predictrecord where ticks < ?", (self._oldest(),))
         return Kept(kept, "stored")
