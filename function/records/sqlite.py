@@ -93,10 +93,11 @@ class SqliteFile:
         until = time.monotonic() + BUSY
         connection = sqlite3.connect(self._path, timeout=POLL, isolation_level=None, check_same_thread=False)
         when_free(connection, "pragma journal_mode = wal", until)  # readers do not wait for the writer
-        connection.execute("pragma synchronous = full")  # an answered record survives a power cut
         connection.execute(f"pragma wal_autocheckpoint = {WAL}")
+        connection.execute("pragma synchronous = normal")  # empty tables may be lost in a power cut …
         for statement in self.schema.split(";"):
             when_free(connection, statement, until)
+        connection.execute("pragma synchronous = full")  # … but no answered record
         return connection
 
 
