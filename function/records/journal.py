@@ -28,6 +28,7 @@ create index if not exists keyed on entry (key) where key is not null;
 create table if not exists node (id text not null, started integer not null);
 {ANSWERS}
 """
+ENTER = "insert or replace into entry values (null, ?, null, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 # Seconds that an entry outlives its being stored. A node that is killed can lose what it wrote last, though it had said
 # that it was written: up to 10 seconds of it with Cassandra's own commitlog_sync. One that hangs is noticed in 10 more.
 MEMORY = 60.0
@@ -63,14 +64,18 @@ class Journal(SqliteFile):
 
         Returns the entry's sequence number; or None if `key` is another answer's, and nothing was kept.
         """
+        due = time.time() + lease
+        if not (key or corrected):
+            with self._writing_at_once() as execute:
+                self._make_sure_of_room()
+                return execute(ENTER, (due, 0, None, *values(record))).lastrowid
         with self._writing() as db:
             self._make_sure_of_room()
             if key and claim(db, key, answer) != answer:
                 return None
             if corrected:
                 key = (db.execute("select key from entry where id = ?", (str(record.id),)).fetchone() or ("",))[0]
-            query = "insert or replace into entry values (null, ?, null, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-            return db.execute(query, (time.time() + lease, corrected, key or None, *values(record))).lastrowid
+            return db.execute(ENTER, (due, corrected, key or None, *values(record))).lastrowid
 
     def answered(self, key: str) -> Kept | None:
         query = """select answer, exists (select 1 from entry where entry.key = answers.key and stored is null)
