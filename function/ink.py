@@ -142,7 +142,7 @@ def shaded_ground(pixels: Pixels) -> Floats:
     small = resize(pixels, GROUND_SIDE)
     reach = int(max(small.shape) * GROUND_WINDOW) // 2
     windows = sliding_window_view(extend(small, reach + BLURRED), (2 * reach + 1, 2 * reach + 1), axis=(0, 1))
-    around = windows[..., ::2, ::2].reshape(*windows.shape[:3], -1)  # a quarter of them says as much as all
+    around = windows.reshape(*windows.shape[:3], -1)
     ground = np.partition(around, around.shape[-1] // 2)[..., around.shape[-1] // 2]
     return enlarge(blur(ground, 1)[BLURRED:-BLURRED, BLURRED:-BLURRED], pixels)
 
