@@ -27,6 +27,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
+from bench.processes import family
 from tests.helpers import ROOT, running_function
 
 mpl.use("Agg")
@@ -53,19 +54,13 @@ def start(folder: Path, *prefix: str) -> str:
         with urlopen(request, timeout=30) as answer:  # noqa: S310
             if answer.read() != b"9\n":
                 raise RuntimeError("this is not the right answer")
-        processes = chain(service.process.pid)
+        processes = family(service.process.pid)
         service.process.send_signal(signal.SIGINT)
         service.process.wait(timeout=30)
         for process in processes[1:]:  # how they end is no part of their start, and py-spy leaves the worker behind
             with suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
     return (folder / "log").read_text()
-
-
-def chain(process: int) -> list[int]:
-    """A process, the one that it started, the one that this started, and so on."""
-    started = Path(f"/proc/{process}/task/{process}/children").read_text().split()
-    return [process, *(chain(int(started[0])) if started else [])]
 
 
 def owner(module: str) -> str:

@@ -91,7 +91,8 @@ def test_architecture_knows_every_module_and_no_other() -> None:
 
 def test_make_lists_its_targets() -> None:
     listed = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    for target in ("run", "test", "test-containers", "image", "bench", "figures", "stages", "lint", "train", "convert"):
+    benches = ("bench", "bench-records", "bench-remote", "cold-start", "figures", "stages")
+    for target in ("run", "test", "test-containers", "image", *benches, "lint", "train", "convert"):
         assert re.search(rf"^{target}\s", listed, re.MULTILINE)
 
 

@@ -25,19 +25,6 @@ for glyph in np.load(sys.argv[2]):
     answers.append(model.get_tensor(given["index"])[0])
 np.savez(sys.argv[3], answers=answers, quantisation=given["quantization"])
 """
-FORKED = """
-import os, sys, pathlib, function.litert
-model = function.litert.Model(pathlib.Path(sys.argv[1]).read_bytes())
-model.input[:] = 200
-model.run()
-before = model.output.copy()
-child = os.fork()
-if child == 0:
-    model.output[:] = 0
-    model.run()
-    os._exit(0 if (model.output == before).all() else 1)
-sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-"""
 
 
 @pytest.fixture(scope="module")
@@ -84,8 +71,3 @@ def test_two_models_do_not_share_their_tensors(model: Model) -> None:
 def test_what_is_no_model_is_said_to_be_none(content: bytes) -> None:
     with pytest.raises(RuntimeError, match="LiteRT cannot run the model"):
         Model(content)
-
-
-def test_it_answers_after_a_fork() -> None:
-    """As gunicorn's workers do, which are forked after the model is loaded."""
-    subprocess.run([sys.executable, "-c", FORKED, str(MODEL)], check=True, timeout=60, cwd=ROOT)
