@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +17,8 @@ YES, NO = ("true", "yes", "1"), ("false", "no", "0", "")
 @dataclass(frozen=True)
 class Settings:
     """`frontend_dir` is None where something else, such as nginx, serves the page; `record_ttl_seconds` is None where
-    records are kept for ever; `journal_path` is None where no disk outlives the process."""
+    records are kept for ever; `journal_path` is None where no disk outlives the process; a key is empty where none is
+    asked for."""
 
     records_url: str
     cassandra_password: str = field(repr=False)
@@ -27,7 +29,12 @@ class Settings:
     model_path: Path
     max_upload_bytes: int
     max_pixels: int
+    max_in_flight: int
+    upload_key: str = field(repr=False)
+    records_key: str = field(repr=False)
+    allowed_origins: frozenset[str]
     frontend_dir: Path | None
+    exports_traces: bool
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
@@ -42,7 +49,12 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         model_path=path(environment, "MODEL_PATH") or MODEL,
         max_upload_bytes=positive(environment, "MAX_UPLOAD_BYTES") or 20 * MEBIBYTE,
         max_pixels=positive(environment, "MAX_PIXELS") or 64_000_000,
+        max_in_flight=positive(environment, "MAX_IN_FLIGHT") or 2,
+        upload_key=environment.get("UPLOAD_KEY", "").strip(),
+        records_key=environment.get("RECORDS_KEY", "").strip(),
+        allowed_origins=origins(environment),
         frontend_dir=path(environment, "FRONTEND_DIR"),
+        exports_traces=(environment.get("OTEL_TRACES_EXPORTER") or "none") != "none",
     )
 
 
@@ -72,3 +84,12 @@ def choice(environment: Mapping[str, str], name: str) -> bool:
     if text not in (*YES, *NO):
         raise ValueError(f"{name} must be true or false, not {text!r}")
     return text in YES
+
+
+def origins(environment: Mapping[str, str]) -> frozenset[str]:
+    """As browsers write them: https://example.org, with a port if it is not the usual one."""
+    named = environment.get("ALLOWED_ORIGINS", "").replace(",", " ").split()
+    for origin in named:
+        if origin != "*" and not re.fullmatch(r"https?://[^/?#@\s]+", origin):
+            raise ValueError(f"ALLOWED_ORIGINS must be like https://example.org, without a path, not {origin!r}")
+    return frozenset(origin.lower() for origin in named)
