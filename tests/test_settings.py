@@ -109,7 +109,7 @@ def test_neither_yes_nor_no_is_refused() -> None:
     "text", ["example.org", "https://example.org/", "https://me@example.org", "null", "ftp://a.org"]
 )
 def test_an_origin_that_no_browser_would_send_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="ALLOWED_ORIGINS must be like https://example.org"):
+    with pytest.raises(ValueError, match=r"ALLOWED_ORIGINS must be like https://example\.org"):
         read_settings({"ALLOWED_ORIGINS": text})
 
 
