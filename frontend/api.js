@@ -1,3 +1,4 @@
+import { askForKey, bearer, keyFor } from './keys.js';
 import * as texts from './texts.js';
 
 /** The function's own limit, and nginx's a little above it. */
@@ -26,11 +27,13 @@ export class Problem extends Error {
     this.title = title;
     this.detail = detail;
     this.status = status;
+    /** Whether the function asks for a key, or for another one (RFC 6750). */
+    this.wantsKey = false;
   }
 
   /** Whether the same request may well succeed a moment later. */
   get passes() {
-    return this.status === 0 || this.status === 429 || this.status >= 500;
+    return this.status === 0 || this.status === 429 || this.status >= 500 || this.wantsKey;
   }
 }
 
@@ -61,18 +64,32 @@ export async function read(picture, key, controller) {
   await check(picture);
   const body = new FormData();
   body.append('image', picture);
-  const timer = setTimeout(() => controller.abort(new Problem(texts.tooSlow)), PATIENCE);
-  const sending = ask('', { method: 'POST', body, headers: { 'Idempotency-Key': key }, signal: controller.signal });
-  const answer = await sending.finally(() => clearTimeout(timer));
+  const send = (headers) => {
+    const timer = setTimeout(() => controller.abort(new Problem(texts.tooSlow)), PATIENCE);
+    const options = { method: 'POST', body, headers: { ...headers, 'Idempotency-Key': key }, signal: controller.signal };
+    return ask('', options).finally(() => clearTimeout(timer));
+  };
+  const answer = await withKey('upload', send, controller.signal);
   if (!Array.isArray(answer.digits)) throw new Problem(texts.garbled(200));
   return answer;
 }
 
-/** @param {number} limit @returns {Promise<Entry[]>} the latest records, newest first */
-export async function latest(limit) {
-  const { records } = await ask(`records?limit=${limit}`, { signal: AbortSignal.timeout(PATIENCE) });
+/**
+ * @param {number} limit
+ * @param {boolean} mayAsk for a key
+ * @returns {Promise<Entry[]>} the latest records, newest first
+ */
+export async function latest(limit, mayAsk) {
+  const list = (headers) => ask(`records?limit=${limit}`, { headers, signal: AbortSignal.timeout(PATIENCE) });
+  const { records } = await (mayAsk ? withKey('records', list) : list(bearer(keyFor('records'))));
   if (!Array.isArray(records)) throw new Problem(texts.garbled(200));
   return records;
+}
+
+/** All records in one file. @param {string} query which says in which format @returns {Promise<Blob>} */
+export function download(query) {
+  const { signal } = new AbortController();
+  return withKey('records', (headers) => ask(`records${query}`, { headers, signal }, (response) => response.blob()));
 }
 
 /**
@@ -82,24 +99,45 @@ export async function latest(limit) {
  */
 export async function correct(id, result) {
   if (!RESULT.test(result)) throw new Problem(texts.notAResult, 400);
-  const { correction } = await ask(`records/${encodeURIComponent(id)}/correction`, {
+  const put = (headers) => ask(`records/${encodeURIComponent(id)}/correction`, {
     method: 'PUT',
     body: JSON.stringify({ result }),
-    headers: { 'Content-Type': 'application/json' },
+    headers: { ...headers, 'Content-Type': 'application/json' },
     signal: AbortSignal.timeout(PATIENCE),
   });
+  const { correction } = await withKey('records', put);
   if (correction !== result) throw new Problem(texts.garbled(200));
 }
 
 /**
- * One request; what comes back is JSON of an answer with status 2xx, and everything else is a Problem.
+ * Sends a request with this tab's key, and once more with each key that is entered, until one is right or none is given.
+ * @template T
+ * @param {import('./keys.js').Realm} realm
+ * @param {(headers: Record<string, string>) => Promise<T>} send
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<T>}
+ */
+async function withKey(realm, send, signal) {
+  const key = keyFor(realm);
+  try {
+    return await send(bearer(key));
+  } catch (problem) {
+    if (!problem.wantsKey || !(await askForKey(realm, key, problem, signal))) throw problem;
+    return withKey(realm, send, signal);
+  }
+}
+
+/**
+ * One request; what comes back is JSON of an answer with status 2xx, or what `take` makes of it, and everything else is a
+ * Problem.
  * @param {string} path below api/
  * @param {RequestInit & {signal: AbortSignal}} options
+ * @param {(response: Response) => Promise<any>} take
  */
-async function ask(path, options) {
+async function ask(path, options, take = understood) {
   try {
     const response = await fetch(new URL(`api/${path}`, document.baseURI), options);
-    return await understood(response);
+    return await (response.ok ? take : understood)(response);
   } catch (error) {
     throw whyNot(error, options.signal);
   }
@@ -112,7 +150,9 @@ async function understood(response) {
     throw cause;
   });
   if (response.ok) return Object(body);
-  throw new Problem(body?.title ? body : texts.garbled(response.status), response.status);
+  const problem = new Problem(body?.title ? body : texts.garbled(response.status), response.status);
+  problem.wantsKey = response.status === 401 && /^Bearer\b/i.test(response.headers.get('WWW-Authenticate') ?? '');
+  throw problem;
 }
 
 /** @param {unknown} error @param {AbortSignal} signal */

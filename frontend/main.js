@@ -6,7 +6,7 @@ import * as corrections from './corrections.js';
 import { element, part } from './dom.js';
 import * as pictures from './picture.js';
 import * as preview from './preview.js';
-import { refreshRecords } from './records.js';
+import { listenToDownloads, refreshRecords } from './records.js';
 import * as texts from './texts.js';
 
 /** @type {{file: File, key: string} | null} */
@@ -20,7 +20,8 @@ pictures.listen([part('file'), part('camera')], take, () => showProblem(new Prob
 part('form').addEventListener('submit', submit);
 part('again').addEventListener('click', (event) => { part('submit').focus(); submit(event); });
 corrections.listen(refreshRecords);
-part('records-again').addEventListener('click', refreshRecords);
+part('records-again').addEventListener('click', () => refreshRecords({ mayAsk: true }));
+listenToDownloads();
 refreshRecords();
 
 /** A new picture takes the place of the old one and of its answer. @type {Parameters<typeof pictures.listen>[1]} */

@@ -11,6 +11,17 @@ export const recorded = {
   no: 'Not recorded',
 };
 
+export const tryAgain = 'Try again';
+export const downloading = 'Downloading…';
+
+// Where the function asks for a key.
+export const needsKey = { upload: 'Reading pictures needs a key', records: 'The records need a key' };
+export const key = 'Key';
+export const keyHint = 'Whoever runs this reader gives it out. It is kept until you close this tab.';
+export const useKey = 'Use this key';
+export const enterKey = 'Enter the key';
+export const cancel = 'Cancel';
+
 export const noRecords = 'Nothing has been read yet. The first answer will stand here.';
 
 // What the page says itself, in the shape of the API's problems. `tooLarge` and `notAResult` are worded as the API words them.

@@ -230,18 +230,6 @@ def health_json(model: str, state: State) -> str:
     return json.dumps({**health, "reason": state.reason} if state.reason else health, ensure_ascii=False)
 
 
-def metrics_text(state: State) -> str:
-    """Prometheus's text format. The journal is one for all worker processes, and so are these."""
-    return (
-        "# HELP digit_reader_journal_entries Answers that wait in the journal for the database.\n"
-        "# TYPE digit_reader_journal_entries gauge\n"
-        f"digit_reader_journal_entries {state.queued}\n"
-        "# HELP digit_reader_journal_oldest_seconds How long the oldest of them has waited.\n"
-        "# TYPE digit_reader_journal_oldest_seconds gauge\n"
-        f"digit_reader_journal_oldest_seconds {state.oldest:.3f}\n"
-    )
-
-
 COLUMNS = ("time", "filename", "result", "confidence", "correction", "model", "image_sha256", "id")
 
 

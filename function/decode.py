@@ -6,14 +6,17 @@ import importlib
 import io
 import re
 import threading
+import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, ImageFile
 
+from .bombs import check_size, refuse_bomb
 from .errors import NotAPicture, Unreadable
 
 Pixels = npt.NDArray[np.uint8]
@@ -21,8 +24,12 @@ Pixels = npt.NDArray[np.uint8]
 Image.MAX_IMAGE_PIXELS = None  # our own limit is checked, before decoding, and is what the answer names
 # Pixels lie in blocks of 16 MiB by default, which glibc keeps for each thread once free. It gives larger ones back.
 Image.core.set_block_size(512 * 1024 * 1024)  # type: ignore[attr-defined]
+# Of a PNM in text, Pillow reads so many bytes at once, and copies what is left of them after each comment.
+ImageFile.SAFEBLOCK = 256 * 1024
+warnings.filterwarnings("ignore", module=r"PIL\.")  # of damage, which may be new in each file; they would fill the log
 
 WORKING_SIDE = 640  # pixels: finer detail says nothing about a digit
+READING_SECONDS = 2.0  # of the processor's time: photographs take a tenth of that, the largest pictures half of it
 
 # What a file of each kind begins with and which module reads it. A kind that is not here is never parsed, and its
 # module never imported.
@@ -32,7 +39,7 @@ KINDS = {
     "GIF": (rb"GIF8[79]a", "PIL.GifImagePlugin"),
     "WEBP": (rb"RIFF.{4}WEBP", "PIL.WebPImagePlugin"),
     "AVIF": (rb".{4}ftyp(?:avi[fs]|mi[fa]1.{0,64}?avif)", "PIL.AvifImagePlugin"),
-    "HEIF": (rb".{4}ftyp(?:he[iv][cmsx]|m[is]f1)", "pillow_heif"),
+    "HEIF": (rb".{4}ftyp(?:he[iv][cmsx]|m[is]f1)", ".heif"),
     "TIFF": (rb"II[*+]\0|MM\0[*+]", "PIL.TiffImagePlugin"),
     "BMP": (rb"BM.{4}\0{4}", "PIL.BmpImagePlugin"),
     "PPM": (rb"P[1-6]\s", "PIL.PpmImagePlugin"),
@@ -72,6 +79,19 @@ class Budget:
                 self._changed.notify_all()
 
 
+class Timed(io.BytesIO):
+    """The bytes of a file, for a while: one may be so made that its reader does not come to an end for minutes."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(data)
+        self._end = time.thread_time() + READING_SECONDS
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if time.thread_time() > self._end:
+            raise Unreadable("It takes too long to decode. Send a smaller picture, or save it anew.")
+        return super().read(size)
+
+
 DECODING = Budget()  # pixels, of up to 16 bytes each: all threads together have as many as one picture may have
 
 
@@ -99,11 +119,12 @@ def decode(data: bytes, *, max_pixels: int) -> Picture:
     """
     kind = sniff(data)
     try:
+        refuse_bomb(kind, data, max_pixels)
         image = open_as(kind, data)
         width, height = image.size
         check_size(width * height, max_pixels)
         image.draft("RGB", (WORKING_SIDE, WORKING_SIDE))
-        with DECODING.taken(image.width * image.height, max_pixels):
+        with DECODING.taken(pixels_held(image, width * height, max_pixels), max_pixels):
             picture = to_picture(image, width, height)
             image.close()
             del image  # a decoder holds as much memory as the pixels do
@@ -123,16 +144,17 @@ def sniff(data: bytes) -> str:
 
 
 def open_as(kind: str, data: bytes) -> Image.Image:
-    module = importlib.import_module(KINDS[kind][1])
-    if kind == "HEIF" and kind not in Image.OPEN:
-        module.register_heif_opener(thumbnails=False)
+    importlib.import_module(KINDS[kind][1], __package__)
     factory, _ = Image.OPEN[kind]  # Image.open would import the modules of five kinds at its first use
-    return factory(io.BytesIO(data), "")
+    return factory(Timed(data), "")
 
 
-def check_size(pixels: int, max_pixels: int) -> None:
-    if pixels > max_pixels:
-        raise Unreadable(f"It has more than {max_pixels:,} pixels. Send a smaller picture.")
+def pixels_held(image: Image.Image, pixels: int, max_pixels: int) -> int:
+    """How many a decoder holds at once, of a picture of `pixels`: fewer if it is reduced while it is decoded, but not
+    if it comes in passes. Of an AVIF nobody knows: it may have more than it says."""
+    if image.format == "AVIF":
+        return max_pixels
+    return pixels if "progressive" in image.info else image.width * image.height
 
 
 def to_picture(image: Image.Image, width: int, height: int) -> Picture:

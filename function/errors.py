@@ -22,6 +22,14 @@ class BadRequest(Problem):
     status, slug, title = 400, "bad-request", "The request is broken"
 
 
+class Unauthorised(Problem):
+    status, slug, title = 401, "unauthorised", "This needs a key"
+
+
+class Forbidden(Problem):
+    status, slug, title = 403, "forbidden", "This is not for other sites"
+
+
 class NotFound(Problem):
     status, slug, title = 404, "not-found", "There is nothing here"
 
@@ -40,6 +48,13 @@ class NotAPicture(Problem):
 
 class Unreadable(Problem):
     status, slug, title = 422, "unreadable", "The picture cannot be read"
+
+
+class Busy(Problem):
+    status, slug, title = 503, "busy", "The reader is busy"
+
+    def __init__(self) -> None:
+        super().__init__("More is asked of it than it can do. Ask again in a moment.", headers={"Retry-After": "1"})
 
 
 class Unavailable(Problem):

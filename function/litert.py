@@ -7,7 +7,11 @@ few milliseconds to load, and is a small part of its size. What is called here i
 from __future__ import annotations
 
 import ctypes
+import os
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -63,7 +67,8 @@ class Model:
         model = made("LiteRtCreateModelFromBuffer", environment, content, ctypes.c_size_t(len(content)))
         compilation = made("LiteRtCreateOptions")
         done("LiteRtSetOptionsHardwareAccelerators", compilation, CPU)  # in one thread: more would not survive a fork
-        compiled = made("LiteRtCreateCompiledModel", environment, model, compilation)
+        with without_information():
+            compiled = made("LiteRtCreateCompiledModel", environment, model, compilation)
         signature = made("LiteRtGetModelSignature", model, FIRST)
         self.input, _, input_buffer = host_tensor(made("LiteRtGetSignatureInputTensorByIndex", signature, FIRST))
         self.output, quantisation, output_buffer = host_tensor(
@@ -94,6 +99,22 @@ def aligned(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Tensor:
     memory = np.zeros(size + ALIGNMENT, np.uint8)
     begin = -memory.ctypes.data % ALIGNMENT
     return memory[begin : begin + size].view(dtype).reshape(shape)
+
+
+@contextmanager
+def without_information() -> Iterator[None]:
+    """Of what is written to stderr meanwhile, all goes on but mere information. TFLite, within LiteRT, tells so of each
+    delegate, in lines that are no JSON, and the library exports nothing that would have it tell less."""
+    with tempfile.TemporaryFile() as written:
+        stderr = os.dup(2)
+        os.dup2(written.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+            written.seek(0)
+            os.write(2, b"".join(line for line in written if not line.startswith(b"INFO: ")))
 
 
 def made(function: str, *arguments: Any) -> Handle:

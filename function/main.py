@@ -10,11 +10,15 @@ import json
 import logging
 import os
 import re
+import sys
 import threading
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from itertools import chain
+from types import ModuleType
+from typing import cast
 
 # OpenBLAS, which NumPy brings, starts a thread for each core as it is imported: they take time and memory, and the
 # pictures here are too small to share. In place of PEP 8's order, before NumPy.
@@ -22,15 +26,15 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import functions_framework
 import numpy as np
-from flask import Request, Response
+from flask import Request, Response, g
 from flask import request as current_request
 
+from .access import check_key, check_site, cors_headers
 from .answer import (
     Reading,
     answer_json,
     as_reading,
     health_json,
-    metrics_text,
     problem_json,
     record_json,
     records_csv,
@@ -40,60 +44,118 @@ from .answer import (
 )
 from .classify import Classifier
 from .decode import decode
-from .errors import BadRequest, MethodNotAllowed, NotFound, Problem
+from .errors import BadRequest, Busy, MethodNotAllowed, NotFound, Problem, Unavailable
+from .exchange import Exchange
+from .gate import Gate
 from .ink import Ink, find_ink, find_ink_on_sheet
 from .lines import in_lines
 from .locate import EXPECTATIONS, Mark, holds_one, locate
-from .page import page_file
+from .log import configure, request_line
+from .metrics import CONTENT_TYPE, Metrics
 from .prepare import prepare
 from .records import Kept, Record, every, from_cursor, new_id, open_records, pack, to_cursor
 from .seen import Lines, Seen, is_texture, is_trusted, only_strokes, standing, total_ink
 from .segment import segment
 from .settings import PACKAGE, read_settings
 from .timing import Timing
+from .trace import exporter, take_up
 from .turn import turned_back, upright
 from .upload import Upload, drop_rest, read_body, read_upload
+from .worker import install, waited
 
 CORRECTION = re.compile(r"[0-9? \n]{0,200}")
 KEY = re.compile(r"[!-~]{0,128}")
 LONGEST_PAGE = 1000
+DOWNLOADS = 2  # of all records, that a process sends at once
 NOWHERE = "POST a picture to /, or see /openapi.json for all that can be asked."
 
-settings = read_settings()
-classifier = Classifier(settings.model_path)  # before the fork: every worker has it, and none waits for it
+log = logging.getLogger(__name__)
+try:
+    settings = read_settings()
+    classifier = Classifier(settings.model_path)  # before the fork: every worker has it, and none waits for it
+    records = open_records(settings)  # opens nothing yet: no connection survives a fork …
+except (ValueError, OSError) as error:
+    sys.exit(f"The function cannot start: {error}.")
+configure(settings.google_cloud_project)
+metrics = Metrics()  # of all workers, which share it
+traces = exporter(settings.exports_traces)
+gate = Gate(settings.max_in_flight)
+downloads = threading.BoundedSemaphore(DOWNLOADS)
 one_reads = threading.Lock()  # threads that all want the interpreter's lock spend half their time on giving it away
-records = open_records(settings)  # opens nothing yet: no connection survives a fork …
 os.register_at_fork(after_in_child=records.start)  # … after which each worker forwards what an earlier one left
+
+
+def warn(addresses: list[str]) -> None:
+    public = [address for address in addresses if not address.startswith("127.") and address != "::1"]
+    if public and not settings.records_key:
+        log.warning("Whoever reaches %s can read and correct all records: set RECORDS_KEY.", ", ".join(public))
+
+
+install(listens=warn)
 
 
 @functions_framework.http
 def recognise(request: Request) -> Response:
-    """Answer any request, with or without the prefix /api."""
+    """Answer any request, with or without the prefix /api, and tell what became of it."""
+    exchange = exchanged(request)
     try:
-        handlers, arguments = find_route(re.sub(r"^/api(?=/|$)", "", request.path) or "/")
-        method = "GET" if request.method == "HEAD" else request.method
-        if method == "OPTIONS":
-            return Response(status=204, headers={"Allow": allowed(handlers)})
-        if method not in handlers:
-            raise MethodNotAllowed(f"Use {allowed(handlers)}.", headers={"Allow": allowed(handlers)})
-        return handlers[method](request, *arguments)
+        response = respond(request, exchange)
     except Problem as problem:
-        return problem_response(problem)
-    finally:
-        drop_rest(request.stream)
+        response = problem_response(problem, exchange)
+    return told(exchange, response)
+
+
+def exchanged(request: Request) -> Exchange:
+    """All that there is to know of this request so far."""
+    if "exchange" not in g:
+        trace = take_up(request.headers, samples=traces is not None)
+        g.exchange = Exchange(request.method, request.path, trace, bytes_in=request.content_length or 0)
+    return cast("Exchange", g.exchange)
+
+
+def told(exchange: Exchange, response: Response) -> Response:
+    """To the client, the log, the metrics and the traces."""
+    drop_rest(current_request.stream)
+    response.headers.update(exchange.trace.headers())
+    if settings.allowed_origins:
+        response.headers.update(cors_headers(current_request.headers.get("Origin", ""), settings.allowed_origins))
+        response.vary.add("Origin")
+    exchange.end(response.status_code)
+    request_line(exchange)
+    metrics.record(exchange)
+    if traces:
+        traces.export(exchange)
+    return response
+
+
+def respond(request: Request, exchange: Exchange) -> Response:
+    handlers, arguments = find_route(re.sub(r"^/api(?=/|$)", "", request.path) or "/")
+    method = "GET" if request.method == "HEAD" else request.method
+    if method == "OPTIONS":
+        return Response(status=204, headers={"Allow": allowed(handlers)})
+    if method not in handlers:
+        raise MethodNotAllowed(f"Use {allowed(handlers)}.", headers={"Allow": allowed(handlers)})
+    if method != "GET":
+        check_site(cast("Mapping[str, str]", request.headers), settings.allowed_origins)
+    exchange.route = NAMES[handlers[method]]
+    return handlers[method](request, *arguments)
 
 
 # ── The way of a picture ──────────────────────────────────────────────────────────────────────────────────────
 def answer_picture(request: Request) -> Response:
     """POST /: read the digits in the posted picture, record the answer, and give it."""
-    timing = Timing()
-    key, expect = idempotency_key(request), expectation(request)
+    waited_already, exchange, timing = waited(), exchanged(request), Timing()
+    exchange.timing = timing
+    needs_key(request, settings.upload_key, "upload")
+    key, expect, is_preview = idempotency_key(request), expectation(request), asks_for_preview(request)
     if key and (kept := records.answered(key)):
-        return picture_response(request, kept)
+        return repeated(request, kept)
     timing.done("lookup")
     upload = receive(request)
     timing.done("upload")
-    reading = read_digits(upload.data, expect, timing)
+    with gate.passed(waited_already):
+        timing.done("wait")
+        reading = read_digits(upload.data, expect, timing)
     record = Record(
         id=new_id(),
         filename=upload.filename,
@@ -104,11 +166,23 @@ def answer_picture(request: Request) -> Response:
         glyphs=pack([digit.glyph for digit in reading.digits]) if settings.keep_glyphs else b"",
     )
     answer = answer_json(record, reading)
-    if request.args.get("record") == "false":
-        return picture_response(request, Kept(answer, "no"), timing)
+    exchange.read(record.result, record.confidence)
+    if is_preview:
+        return picture_response(request, Kept(answer, "no"), "preview")
     kept = records.add(record, key=key, answer=answer)
     timing.done("record")
-    return picture_response(request, kept, timing)
+    return picture_response(request, kept, kept.recorded)
+
+
+def repeated(request: Request, kept: Kept) -> Response:
+    """The answer that was given before."""
+    before = json.loads(kept.answer)
+    exchanged(request).read(before["result"], before["confidence"])
+    return picture_response(request, kept, "repeated")
+
+
+def needs_key(request: Request, key: str, realm: str) -> None:
+    check_key(request.headers.get("Authorization", ""), key, realm)
 
 
 def receive(request: Request) -> Upload:
@@ -125,7 +199,6 @@ def read_digits(data: bytes, expect: str, timing: Timing) -> Reading:
     picture = decode(data, max_pixels=settings.max_pixels)
     timing.done("decode")
     with one_reads:
-        timing.done("wait")
         ink = find_ink(picture.pixels)
         timing.done("locate")
         read = partial(read_ink, expect=expect)
@@ -169,8 +242,18 @@ def expectation(request: Request) -> str:
     return expect
 
 
-def picture_response(request: Request, kept: Kept, timing: Timing | None = None) -> Response:
-    headers = {"Server-Timing": timing.header(), "Vary": "Accept"} if timing else {"Vary": "Accept"}
+def asks_for_preview(request: Request) -> bool:
+    record = request.args.get("record", "true")
+    if record not in ("true", "false"):
+        raise BadRequest("record is true or false.")
+    return record == "false"
+
+
+def picture_response(request: Request, kept: Kept, outcome: str) -> Response:
+    exchange = exchanged(request)
+    exchange.outcome, exchange.recorded = outcome, kept.recorded
+    timing = {"Server-Timing": exchange.timing.header()} if exchange.timing and exchange.steps else {}
+    headers = {**timing, "Vary": "Accept"}
     if request.accept_mimetypes.best_match(("application/json", "text/plain")) == "text/plain":
         return Response(json.loads(kept.answer)["result"] + "\n", mimetype="text/plain", headers=headers)
     return json_response(with_recorded(kept.answer, kept.recorded), headers)
@@ -179,18 +262,19 @@ def picture_response(request: Request, kept: Kept, timing: Timing | None = None)
 # ── Records ───────────────────────────────────────────────────────────────────────────────────────────────────
 def list_records(request: Request) -> Response:
     """GET /records: a page of them as JSON, or all of them as CSV or NDJSON."""
+    needs_key(request, settings.records_key, "records")
     formats = {"json": "application/json", "csv": "text/csv", "ndjson": "application/x-ndjson"}
     asked = request.args.get("format")
     if asked is not None and asked not in formats:
         raise BadRequest(f"format is one of {', '.join(formats)}.")
     kind = formats[asked] if asked else request.accept_mimetypes.best_match(tuple(formats.values()))
+    limit, cursor = page_size(request), request.args.get("cursor")
+    before = from_cursor(cursor) if cursor else None
     if kind == "text/csv":
         return streamed(records_csv(every(records)), "text/csv")
     if kind == "application/x-ndjson":
         return streamed(records_ndjson(every(records)), "application/x-ndjson")
-    limit = page_size(request)
-    cursor = request.args.get("cursor")
-    page = records.page(limit + 1, before=from_cursor(cursor) if cursor else None)
+    page = records.page(limit + 1, before=before)
     following = to_cursor(page[limit - 1].id) if len(page) > limit else None
     return json_response(records_json(page[:limit], following))
 
@@ -203,17 +287,30 @@ def page_size(request: Request) -> int:
 
 
 def streamed(lines: Iterator[str], kind: str) -> Response:
-    """The first line is made before the answer begins, so that a store that is down is a 503 and no broken file."""
-    first = next(lines, "")
-    return Response(chain([first], lines), mimetype=kind)
+    """The first line is made before the answer begins, so that a store that is down is a 503 and no broken file.
+
+    Whoever reads slowly holds a thread: only so many may, or nobody else would be answered.
+    """
+    if not downloads.acquire(blocking=False):
+        raise Busy
+    try:
+        first = next(lines, "")
+    except BaseException:
+        downloads.release()
+        raise
+    response = Response(chain([first], lines), mimetype=kind)
+    response.call_on_close(downloads.release)
+    return response
 
 
-def get_record(_: Request, record_id: str) -> Response:
+def get_record(request: Request, record_id: str) -> Response:
+    needs_key(request, settings.records_key, "records")
     return record_response(records.get(uuid.UUID(record_id)), record_id)
 
 
 def correct_record(request: Request, record_id: str) -> Response:
     """PUT /records/<id>/correction: keep what the picture really said beside what was answered."""
+    needs_key(request, settings.records_key, "records")
     body = read_body(request.stream, declared=request.content_length, limit=settings.max_upload_bytes)
     try:
         correction = json.loads(body)["result"]
@@ -230,6 +327,55 @@ def record_response(record: Record | None, record_id: str) -> Response:
     return json_response(record_json(record))
 
 
+# ── The Open Inference Protocol ───────────────────────────────────────────────────────────────────────────────
+def protocol() -> ModuleType:
+    from . import inference  # a cold start does without it
+
+    return inference
+
+
+def get_server(_: Request) -> Response:
+    return json_response(protocol().server_json(json.loads((PACKAGE / "openapi.json").read_text())["info"]["version"]))
+
+
+def get_server_live(_: Request) -> Response:
+    return json_response('{"live": true}')
+
+
+def get_server_ready(_: Request) -> Response:
+    """That glyphs can be read: nothing else is needed for it, and without a model there is no process."""
+    return json_response('{"ready": true}')
+
+
+def get_model(_: Request, name: str, version: str | None) -> Response:
+    return json_response(protocol().model_json(protocol().find_model(name, version, classifier.name)))
+
+
+def get_model_ready(_: Request, name: str, version: str | None) -> Response:
+    protocol().find_model(name, version, classifier.name)
+    return json_response(protocol().model_ready_json())
+
+
+def infer(request: Request, name: str, version: str | None) -> Response:
+    """POST /v2/models/digits/infer: what the model makes of glyphs. Nothing is recorded."""
+    waited_already, inference = waited(), protocol()
+    needs_key(request, settings.upload_key, "upload")
+    version = inference.find_model(name, version, classifier.name)
+    packed = inference.read_packed(request.stream, declared=request.content_length, limit=settings.max_upload_bytes)
+    with gate.passed(waited_already):
+        asked = inference.read_request(
+            packed,
+            length=request.headers.get(inference.LENGTH),
+            encoding=request.headers.get("Content-Encoding", ""),
+        )
+        with one_reads:
+            probabilities = classifier.classify(asked.glyphs)
+    body, length = inference.response_body(asked, probabilities, version)
+    if length is None:
+        return Response(body, mimetype="application/json")
+    return Response(body, mimetype="application/octet-stream", headers={inference.LENGTH: str(length)})
+
+
 # ── All the rest ──────────────────────────────────────────────────────────────────────────────────────────────
 def get_live(_: Request) -> Response:
     return json_response('{"status": "live"}')
@@ -241,7 +387,10 @@ def get_ready(_: Request) -> Response:
 
 
 def get_metrics(_: Request) -> Response:
-    return Response(metrics_text(records.check()), content_type="text/plain; version=0.0.4; charset=utf-8")
+    state = None
+    with suppress(Unavailable):
+        state = records.check()
+    return Response(metrics.text(state, classifier.name), content_type=CONTENT_TYPE)
 
 
 def get_openapi(_: Request) -> Response:
@@ -252,16 +401,36 @@ def get_page(_: Request, name: str = "") -> Response:
     """The page's files, where nothing else serves them."""
     if settings.frontend_dir is None:
         raise NotFound(NOWHERE)
+    from .page import page_file  # a cold start does without it
+
     return page_file(settings.frontend_dir, name or "index.html")
 
 
 Handler = Callable[..., Response]
+NAMES: dict[Handler, str] = {
+    answer_picture: "picture",
+    list_records: "records",
+    get_record: "record",
+    correct_record: "correction",
+    **dict.fromkeys((get_live, get_ready, get_server_live, get_server_ready, get_model_ready), "health"),
+    get_metrics: "metrics",
+    get_openapi: "openapi",
+    get_page: "page",
+    **dict.fromkeys((get_server, get_model, infer), "inference"),
+}  # in the log and the metrics
+MODEL = r"([^/]+)(?:/versions/([^/]+))?"
 UUID = r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
 ROUTES: tuple[tuple[str, dict[str, Handler]], ...] = (
     (r"/", {"GET": get_page, "POST": answer_picture}),
     (r"/records", {"GET": list_records}),
     (rf"/records/{UUID}", {"GET": get_record}),
     (rf"/records/{UUID}/correction", {"PUT": correct_record}),
+    (r"/v2/?", {"GET": get_server}),
+    (r"/v2/health/live", {"GET": get_server_live}),
+    (r"/v2/health/ready", {"GET": get_server_ready}),
+    (rf"/v2/models/{MODEL}", {"GET": get_model}),
+    (rf"/v2/models/{MODEL}/ready", {"GET": get_model_ready}),
+    (rf"/v2/models/{MODEL}/infer", {"POST": infer}),
     (r"/health/live", {"GET": get_live}),
     (r"/health/ready", {"GET": get_ready}),
     (r"/metrics", {"GET": get_metrics}),
@@ -270,7 +439,7 @@ ROUTES: tuple[tuple[str, dict[str, Handler]], ...] = (
 )
 
 
-def find_route(path: str) -> tuple[dict[str, Handler], tuple[str, ...]]:
+def find_route(path: str) -> tuple[dict[str, Handler], tuple[str | None, ...]]:
     for pattern, handlers in ROUTES:
         if match := re.fullmatch(pattern, path):
             return handlers, match.groups()
@@ -285,15 +454,20 @@ def json_response(text: str, headers: dict[str, str] | None = None) -> Response:
     return Response(text + "\n", mimetype="application/json", headers=headers)
 
 
-def problem_response(problem: Problem) -> Response:
-    return Response(problem_json(problem), problem.status, problem.headers, mimetype="application/problem+json")
+def problem_response(problem: Problem, exchange: Exchange) -> Response:
+    exchange.outcome = problem.slug
+    text = problem_json(problem)
+    if re.match(r"(/api)?/v2(/|$)", current_request.path):
+        text = protocol().with_error(text)
+    return Response(text, problem.status, problem.headers, mimetype="application/problem+json")
 
 
 @functions_framework.errorhandler(Exception)  # type: ignore[untyped-decorator]
 def unforeseen(error: Exception) -> Response:
-    """What nobody thought of: the log has it all, the client only that it is not their fault."""
-    drop_rest(current_request.stream)
+    """What nobody thought of: the log has it, the client only that it is not their fault."""
+    exchange = exchanged(current_request)
     if getattr(error, "code", None) == 404:  # the framework keeps /favicon.ico and /robots.txt to itself
-        return problem_response(NotFound("See /openapi.json for all that can be asked."))
-    logging.getLogger(__name__).error("unforeseen", exc_info=error)
-    return problem_response(Problem("This is a fault of the reader, not of the request. Try again later."))
+        return told(exchange, problem_response(NotFound("See /openapi.json for all that can be asked."), exchange))
+    log.error("unforeseen", exc_info=error)
+    fault = Problem("This is a fault of the reader, not of the request. Try again later.")
+    return told(exchange, problem_response(fault, exchange))

@@ -35,6 +35,7 @@ class Settings:
     allowed_origins: frozenset[str]
     frontend_dir: Path | None
     exports_traces: bool
+    google_cloud_project: str
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
@@ -55,6 +56,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         allowed_origins=origins(environment),
         frontend_dir=path(environment, "FRONTEND_DIR"),
         exports_traces=(environment.get("OTEL_TRACES_EXPORTER") or "none") != "none",
+        google_cloud_project=environment.get("GOOGLE_CLOUD_PROJECT", ""),
     )
 
 

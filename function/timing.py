@@ -9,16 +9,18 @@ _answers = itertools.count()  # of this process; next() on it is atomic
 
 
 class Timing:
-    """Starts when made; `done` ends a step and begins the next."""
+    """Starts when made; `done` ends a step and begins the next. `is_cold`: it is for a process's first answer."""
 
     def __init__(self) -> None:
-        self._last = time.perf_counter()
-        self._steps: list[str] = ["cold"] if next(_answers) == 0 else []
+        self.started = self._last = time.perf_counter()
+        self.is_cold = next(_answers) == 0
+        self.steps: list[tuple[str, float]] = []  # in their order, with their seconds
 
     def done(self, step: str) -> None:
         now = time.perf_counter()
-        self._steps.append(f"{step};dur={(now - self._last) * 1000:.2f}")
+        self.steps.append((step, now - self._last))
         self._last = now
 
     def header(self) -> str:
-        return ", ".join(self._steps)
+        durations = (f"{step};dur={seconds * 1000:.2f}" for step, seconds in self.steps)
+        return ", ".join(["cold", *durations] if self.is_cold else durations)

@@ -6,10 +6,11 @@ import base64
 import binascii
 import io
 import json
-import re
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import IO
+from itertools import islice
+from string import whitespace
+from typing import IO, cast
 
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.formparser import FormDataParser
@@ -19,9 +20,14 @@ from .errors import BadRequest, TooLarge
 
 ENVELOPE = 64 * 1024  # bytes that a multipart body may be longer than the picture in it
 BLOCK = 64 * 1024
+LONGEST_FIELD = 128 * 1024  # bytes, and likewise what is said about a part: more takes long to parse
+MOST_PARTS = 32
+MOST_VALUES = 1000  # commas in JSON: more values take thirty times the memory of their text
+LONGEST_NAME = 255
 UNNAMED = "unnamed"
 NOT_WHOLE = "The body did not arrive whole. Send it again."
 HOW_TO_SEND = "Send one, for example: curl -F image=@9.png"
+HOW_TO_SEND_JSON = 'Send {"image": "<the picture in base64, or a data URL>", "filename": "9.png"}.'
 
 
 @dataclass(frozen=True)
@@ -34,15 +40,15 @@ def read_body(stream: IO[bytes], *, declared: int | None, limit: int) -> bytes:
     """The whole body, declared or chunked. Raises `TooLarge` before more than `limit` and an envelope is held, and
     `BadRequest` if it does not arrive whole."""
     most = limit + ENVELOPE
-    body = bytearray()
+    body = io.BytesIO()
     if declared is None or declared <= most:
-        while len(body) <= most and (block := read_block(stream)):
-            body += block
-    if len(body) > most or (declared or 0) > most:
+        while body.tell() <= most and (block := read_block(stream)):
+            body.write(block)
+    if body.tell() > most or (declared or 0) > most:
         raise too_large(limit)
-    if len(body) < (declared or 0):
+    if body.tell() < (declared or 0):
         raise BadRequest(NOT_WHOLE)
-    return bytes(body)
+    return body.getvalue()  # which, unlike that of a bytearray, is no copy
 
 
 def read_block(stream: IO[bytes]) -> bytes:
@@ -89,29 +95,42 @@ def read_upload(body: bytes, *, content_type: str, disposition: str, filename: s
 
 def from_multipart(body: bytes, boundary: str) -> Upload:
     """The first file part, whatever its name."""
-    parser = FormDataParser(stream_factory=lambda *_, **__: io.BytesIO(), silent=False, max_form_parts=100)
+    parser = FormDataParser(
+        stream_factory=lambda *_, **__: io.BytesIO(),
+        silent=False,
+        max_form_parts=MOST_PARTS,
+        max_form_memory_size=LONGEST_FIELD,
+    )
     try:
         _, _, files = parser.parse(io.BytesIO(body), "multipart/form-data", len(body), {"boundary": boundary})
-    except (ValueError, RequestEntityTooLarge) as error:
+    except ValueError as error:
         raise BadRequest(f"The multipart body is broken: {error}. {HOW_TO_SEND}") from error
+    except RequestEntityTooLarge as error:
+        raise BadRequest(f"There is too much in the form beside a file. {HOW_TO_SEND}") from error
     for file in files.values():
-        return Upload(file.filename or "", file.stream.read())
+        return Upload(file.filename or "", cast(io.BytesIO, file.stream).getvalue())
     raise BadRequest(f"There is no file among the parts of the form. {HOW_TO_SEND}")
 
 
 def from_json(body: bytes) -> Upload:
     """`{"image": "<base64 or data URL>", "filename": "…"}`."""
+    if body.count(b",") > MOST_VALUES:
+        raise BadRequest(HOW_TO_SEND_JSON)
     try:
         fields = json.loads(body)
-        image, filename = fields["image"], fields.get("filename") or ""
-        data = base64.b64decode(re.sub(r"^data:[^,]*,|\s", "", image), validate=True)
-        return Upload(str(filename), data)
+        image, filename = fields["image"].encode("ascii"), fields.get("filename")
+        coded = image.partition(b",")[2] if image.startswith(b"data:") else image
+        data = base64.b64decode(coded.translate(None, whitespace.encode()), validate=True)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, binascii.Error) as error:
-        raise BadRequest('Send {"image": "<the picture in base64, or a data URL>", "filename": "9.png"}.') from error
+        raise BadRequest(HOW_TO_SEND_JSON) from error
+    if not isinstance(filename, str | None):
+        raise BadRequest(HOW_TO_SEND_JSON)
+    return Upload(filename or "", data)
 
 
 def clean(filename: str) -> str:
     """The bare name, without folders and control characters, of at most 255 characters."""
-    bare = re.split(r"[/\\]", filename)[-1]
-    printable = "".join(character for character in bare if character.isprintable())
-    return printable.strip()[:255] or UNNAMED
+    bare = filename[filename.rfind("/") + 1 :]
+    bare = bare[bare.rfind("\\") + 1 :]
+    printable = "".join(islice(filter(str.isprintable, bare.lstrip()), LONGEST_NAME))
+    return printable.strip() or UNNAMED

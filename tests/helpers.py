@@ -80,12 +80,17 @@ class Service:
 
 @contextmanager
 def running_function(
-    folder: Path, environment: Mapping[str, str] | None = None, *, port: int = 0, prefix: Sequence[str] = ()
+    folder: Path,
+    environment: Mapping[str, str] | None = None,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    prefix: Sequence[str] = (),
 ) -> Iterator[Service]:
-    """The real function under the real framework, on a free port of the loopback if none is given, with SQLite records
-    in `folder`; `prefix` is a command that runs it."""
+    """The real function under the real framework, on a free port if none is given, with SQLite records in `folder`;
+    `prefix` is a command that runs it."""
     port = port or free_port()
-    command = [*prefix, str(Path(sys.executable).parent / "functions-framework"), "--host", "127.0.0.1"]
+    command = [*prefix, str(Path(sys.executable).parent / "functions-framework"), "--host", host]
     command += ["--port", str(port), "--source", str(ROOT / "function" / "main.py"), "--target", "recognise"]
     settings = {"RECORDS_URL": f"sqlite:///{folder / 'records.db'}", "JOURNAL_PATH": str(folder / "journal.db")}
     with (folder / "log").open("ab") as log:

@@ -26,6 +26,7 @@ NEEDLESS = (
     r"numpy\.(ma|random|fft|polynomial|testing|f2py)",  # up to 12 ms each
     r"pillow_heif|PIL\.(Bmp|Gif|Jpeg|Mpo|Ppm|Tiff|WebP|Avif)ImagePlugin",  # 10 ms; only the picture's own kind
     r"(\w+\.)?records\.(cassandra|cluster|export|forward\w*|journal)",
+    r"opentelemetry|google\.protobuf|prometheus_client|(\w+\.)?(spans|inference|doctor)",
     r"tensorflow|keras|matplotlib|statistics|subprocess|asyncio",
 )
 MOST = 140  # modules beyond those of the bare framework
@@ -114,4 +115,4 @@ def test_only_the_first_answer_of_a_process_says_that_it_is_cold(tmp_path: Path)
             with urlopen(f"{service.url}/?record=false", digit_png(3)) as answer:
                 steps = answer.headers["Server-Timing"].split(", ")
             assert ("cold" in steps) == expected
-            assert [step.partition(";")[0] for step in steps if step != "cold"][:3] == ["lookup", "upload", "decode"]
+            assert [step.partition(";")[0] for step in steps if step != "cold"][:3] == ["lookup", "upload", "wait"]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import math
 import os
 import re
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -19,9 +21,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from function.records import Record, new_id
+from function.records.sqlite import INSERT, values
 from function.settings import read_settings
 from function.upload import ENVELOPE
-from tests.helpers import Service, digit_png, free_port
+from tests.helpers import Service, digit_png, free_port, running_function
 from tests.nginx import (
     FRONTEND,
     POLICY,
@@ -181,3 +185,43 @@ def test_the_functions_own_errors_pass_through(site: str, service: Service) -> N
 def test_a_request_id_is_kept_when_it_is_well_formed(site: str) -> None:
     assert request(f"{site}/api/records", x_request_id="abc-123").headers.get_all("X-Request-Id") == ["abc-123"]
     assert re.fullmatch("[0-9a-f]{32}", request(f"{site}/", x_request_id="<script>").headers["X-Request-Id"])
+
+
+def test_a_trace_is_passed_on_and_taken_up(site: str) -> None:
+    parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    assert request(f"{site}/api/records", traceparent=parent).headers["Traceparent"].startswith(parent[:35])
+
+
+def test_200_who_do_everything_slowly_stop_nobody(tmp_path: Path) -> None:
+    """Some send headers byte by byte, some a picture, some say nothing, some read nothing of what they ask."""
+    picture = digit_png(7)
+    head = b"POST /api/ HTTP/1.1\r\nHost: localhost\r\n"
+    begun = [head, head + b"Content-Length: %d\r\n\r\n" % len(picture), b""]
+    reading = b"GET /api/records?format=csv HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with running_function(tmp_path, {"THREADS": "8"}) as service, contextlib.ExitStack() as stack:
+        (tmp_path / "nginx").mkdir()
+        request(f"{service.url}/", "POST", picture)  # makes the table
+        with sqlite3.connect(tmp_path / "records.db") as db:
+            db.executemany(INSERT, (values(Record(new_id(), "9.png", "9", 1, "m@1", 64 * "0")) for _ in range(50_000)))
+        db.close()
+        url = stack.enter_context(running_nginx(tmp_path / "nginx", urlsplit(service.url).netloc))
+        address = ("127.0.0.1", int(url.rpartition(":")[2]))
+        slow = [stack.enter_context(socket.create_connection(address)) for _ in range(200)]
+        for connection in slow[180:]:
+            connection.sendall(reading)
+        time.sleep(1)
+        for number, connection in enumerate(slow[:180]):
+            connection.sendall(begun[number % 3])
+        time.sleep(1.5)  # so many pictures at once are more than one address may begin with
+        for step in range(8):
+            for connection in slow[:180:3]:
+                connection.sendall(b"X" if step else b"X-Slow: ")
+            for connection in slow[1:180:3]:
+                connection.sendall(picture[step : step + 1])
+            for _ in range(5):
+                began = time.monotonic()
+                reply = request(f"{url}/api/", "POST", picture)
+                assert (reply.status, json.loads(reply.body).get("result")) == (200, "7"), reply.body
+                assert time.monotonic() - began < 2
+            assert request(f"{url}/api/health/live").status == 200
+            time.sleep(0.5)

@@ -11,11 +11,13 @@ from collections.abc import Callable, Iterator
 from itertools import combinations
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from PIL import Image
 
-from tests.helpers import Service, digit_png, draw_digit, encode
+from tests.helpers import Service, digit_png, draw_digit, encode, running_function
+from tests.nginx import running_nginx
 
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
@@ -360,6 +362,17 @@ class TestReading:
         read_it(page).click()
         expect_read(page, "4")
         assert said == []
+
+    def test_it_reads_over_plain_http_by_any_name(self, browser: Browser, site: str) -> None:
+        """There browsers do not say whether a page is of the same site: their Origin must be compared."""
+        device = launched(browser.browser_type, "--host-resolver-rules=MAP reader.test 127.0.0.1")
+        page = device.new_page()
+        page.goto(site.replace("127.0.0.1", "reader.test"))
+        assert page.evaluate("isSecureContext") is False
+        choose(page, png())
+        read_it(page).click()
+        expect_read(page, "4")
+        device.close()
 
 
 # --------------------------------------------------------------------------------------- over the picture
@@ -841,6 +854,197 @@ class TestErrors:
         page.unroute("**/api/records?*")
         page.get_by_role("button", name="Try again").click()
         expect(page.get_by_text("Records are locked.")).to_have_count(0)
+
+
+# ---------------------------------------------------------------------------------------------------- keys
+
+UPLOAD_KEY, RECORDS_KEY = "a key for pictures", "schlüssel-für-Записи"
+
+
+@pytest.fixture(scope="module")
+def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The page's URL, through nginx, where a key is needed for each of the two things that can be locked."""
+    keys = {"UPLOAD_KEY": UPLOAD_KEY, "RECORDS_KEY": RECORDS_KEY}
+    with (
+        running_function(tmp_path_factory.mktemp("locked"), keys) as service,
+        running_nginx(tmp_path_factory.mktemp("nginx-locked"), urlsplit(service.url).netloc) as url,
+    ):
+        yield url
+
+
+def dialog(page: Page) -> Locator:
+    return page.get_by_role("dialog")
+
+
+def enter(page: Page, key: str) -> None:
+    """With the keyboard alone; the field has the focus, and what was in it is selected."""
+    expect(page.get_by_label("Key", exact=True)).to_be_focused()
+    page.keyboard.type(key)
+    page.keyboard.press("Enter")
+
+
+def unlock(page: Page) -> None:
+    page.get_by_role("button", name="Enter the key").click()
+    enter(page, RECORDS_KEY)
+    expect(dialog(page)).to_have_count(0)
+
+
+class TestKeys:
+    def test_a_picture_is_read_once_the_key_is_entered_which_is_asked_for_once(self, page: Page, locked: str) -> None:
+        page.goto(locked)
+        choose(page, png())
+        read_it(page).focus()
+        page.keyboard.press("Enter")
+        expect(dialog(page)).to_have_accessible_name("Reading pictures needs a key")
+        enter(page, UPLOAD_KEY)
+        expect_read(page, "4")
+        expect(page.get_by_role("button", name="Read it")).to_be_focused()
+        page.reload()
+        choose(page, png(7))
+        read_it(page).click()
+        expect_read(page, "7")
+
+    def test_a_wrong_key_is_asked_for_again_in_the_apis_own_words(self, page: Page, locked: str) -> None:
+        sent = sent_pictures(page)
+        page.goto(locked)
+        choose(page, png())
+        read_it(page).click()
+        expect(dialog(page).get_by_role("alert")).to_have_count(0)
+        enter(page, "wrong")
+        problem = page.request.post(f"{locked}/api/", headers={"Authorization": "Bearer wrong"}).json()
+        field = page.get_by_label("Key", exact=True)
+        expect(dialog(page).get_by_role("alert")).to_have_text(re.compile(f"{problem['title']}.*{problem['detail']}"))
+        expect(field).to_have_attribute("aria-invalid", "true")
+        expect(field).to_have_accessible_description(re.compile(re.escape(problem["detail"])))
+        enter(page, UPLOAD_KEY)
+        expect_read(page, "4")
+        assert len({request.headers["idempotency-key"] for request in sent}) == 1
+
+    @pytest.mark.parametrize("how", ["Escape", "Cancel"])
+    def test_who_has_no_key_goes_back_and_can_try_again(self, page: Page, locked: str, how: str) -> None:
+        page.goto(locked)
+        choose(page, png())
+        read_it(page).click()
+        expect(page.get_by_label("Key", exact=True)).to_be_focused()
+        page.keyboard.type("half a k")
+        if how == "Cancel":
+            page.get_by_role("button", name="Cancel").click()
+        else:
+            page.keyboard.press("Escape")
+        expect(dialog(page)).to_have_count(0)
+        expect(page.get_by_role("alert")).to_contain_text("This needs a key")
+        assert page.evaluate("sessionStorage.length") == 0
+        page.locator("[data-part=again]").click()
+        enter(page, UPLOAD_KEY)
+        expect_read(page, "4")
+
+    def test_no_key_is_no_key(self, page: Page, locked: str) -> None:
+        sent = sent_pictures(page)
+        page.goto(locked)
+        choose(page, png())
+        read_it(page).click()
+        expect(dialog(page)).to_be_visible()
+        page.keyboard.press("Enter")
+        expect(dialog(page)).to_be_visible()
+        assert len(sent) == 1
+
+    def test_locked_records_interrupt_nobody_until_they_are_asked_for(self, page: Page, locked: str) -> None:
+        page.goto(locked)
+        expect(page.get_by_text("This needs a key. A key is needed")).to_be_visible()
+        choose(page, png())
+        read_it(page).click()
+        expect(dialog(page)).to_have_accessible_name("Reading pictures needs a key")
+        enter(page, UPLOAD_KEY)
+        expect_read(page, "4")
+        expect(dialog(page)).to_have_count(0)
+        expect(page.get_by_text("This needs a key. A key is needed")).to_be_visible()
+        page.get_by_role("button", name="Enter the key").click()
+        expect(dialog(page)).to_have_accessible_name("The records need a key")
+        enter(page, RECORDS_KEY)
+        expect(records(page).first).to_contain_text("four.png")
+        expect(page.get_by_role("button", name="Enter the key")).to_be_hidden()
+
+    def test_a_correction_asks_for_the_key_of_the_records_and_is_kept(self, page: Page, locked: str) -> None:
+        page.goto(locked)
+        choose(page, png())
+        read_it(page).click()
+        enter(page, UPLOAD_KEY)
+        expect_read(page, "4")
+        digit_button(page, "9").click()
+        enter(page, RECORDS_KEY)
+        expect_said(page, "Corrected to 9")
+        expect(digit_button(page, "9")).to_be_focused()
+        expect(records(page).first).to_contain_text("Corrected to 9")
+
+    @pytest.mark.parametrize("known", [True, False], ids=["the key is known", "the key is asked for"])
+    def test_locked_records_can_be_downloaded(self, page: Page, locked: str, *, known: bool) -> None:
+        page.goto(locked)
+        expect(page.get_by_text("This needs a key. A key is needed")).to_be_visible()
+        if known:
+            unlock(page)
+        with page.expect_download() as download:
+            page.get_by_role("link", name="CSV").click()
+            if not known:
+                enter(page, RECORDS_KEY)
+        assert download.value.suggested_filename == "records.csv"
+        assert b"filename" in download.value.path().read_bytes().splitlines()[0]
+        expect(page.locator("[data-part=records-message]")).not_to_have_text("Downloading…")
+
+    def test_a_key_stays_in_its_tab_and_goes_nowhere_but_into_the_header(self, page: Page, locked: str) -> None:
+        urls: list[str] = []
+        page.on("request", lambda request: urls.append(request.url))
+        page.goto(locked)
+        unlock(page)
+        assert page.evaluate("sessionStorage.length") == 1
+        assert page.evaluate("localStorage.length") == 0
+        assert page.evaluate("document.cookie") == ""
+        assert not any("schl" in url for url in urls)
+        other = page.context.new_page()
+        other.goto(locked)
+        expect(other.get_by_role("button", name="Enter the key")).to_be_visible()
+
+    def test_a_browser_that_forbids_storage_keeps_the_key_until_the_page_goes(self, page: Page, locked: str) -> None:
+        page.add_init_script(
+            "Object.defineProperty(window, 'sessionStorage', { get() { throw new DOMException('', 'SecurityError') } })"
+        )
+        page.goto(locked)
+        unlock(page)
+        choose(page, png())
+        read_it(page).click()
+        enter(page, UPLOAD_KEY)
+        expect_read(page, "4")
+        expect(records(page).first).to_contain_text("four.png")
+
+    def test_another_picture_takes_the_place_of_one_that_waits_for_a_key(self, page: Page, locked: str) -> None:
+        page.goto(locked)
+        choose(page, png())
+        read_it(page).click()
+        expect(dialog(page)).to_be_visible()
+        hand_over(page, png(7, name="seven.png"), "drop")
+        expect(dialog(page)).to_have_count(0)
+        read_it(page).click()
+        enter(page, UPLOAD_KEY)
+        expect_read(page, "7")
+
+    def test_the_policy_has_nothing_against_the_dialog(self, page: Page, locked: str) -> None:
+        said = complaints(page)
+        page.goto(locked)
+        unlock(page)
+        assert [words for words in said if "status of 401" not in words] == []
+
+    @pytest.mark.parametrize("width", [320, 1280])
+    def test_the_dialog_fits(self, page: Page, locked: str, width: int) -> None:
+        page.set_viewport_size({"width": width, "height": 480})
+        page.goto(locked)
+        page.get_by_role("button", name="Enter the key").click()
+        enter(page, "wrong" * 40)
+        expect(dialog(page).get_by_role("alert")).to_be_visible()
+        [area] = areas(dialog(page))
+        assert area["x"] >= 0
+        assert area["y"] >= 0
+        assert area["x"] + area["width"] <= width
+        assert area["y"] + area["height"] <= 480
+        assert dialog(page).evaluate("dialog => dialog.scrollWidth <= dialog.clientWidth")
 
 
 # --------------------------------------------------------------------------------------------------- looks

@@ -186,7 +186,8 @@ def test_what_is_wrong_is_told_and_records_are_queued(
     assert f"Cassandra takes no records: {state['reason']}" in said
     assert "Traceback" not in said
     assert not password or password not in said
-    assert len((tmp_path / "log").read_text().splitlines()) < 10
+    lines = [line for line in (tmp_path / "log").read_text().splitlines() if ".requests" not in line]
+    assert len(lines) < 10
 
 
 def test_once_the_password_is_right_all_is_forwarded(secured: Secured, start: Start, tmp_path: Path) -> None:

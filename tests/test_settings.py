@@ -28,6 +28,7 @@ def test_without_an_environment_there_are_the_documented_defaults() -> None:
         allowed_origins=frozenset(),
         frontend_dir=None,
         exports_traces=False,
+        google_cloud_project="",
     )
 
 
@@ -63,6 +64,7 @@ def test_without_an_environment_there_are_the_documented_defaults() -> None:
         ("FRONTEND_DIR", "frontend", "frontend_dir", Path("frontend")),
         ("OTEL_TRACES_EXPORTER", "otlp", "exports_traces", True),
         ("OTEL_TRACES_EXPORTER", "none", "exports_traces", False),
+        ("GOOGLE_CLOUD_PROJECT", "mine", "google_cloud_project", "mine"),
     ],
 )
 def test_each_variable_sets_its_own_setting_and_no_other(variable: str, text: str, field: str, value: Any) -> None:
@@ -79,7 +81,7 @@ def test_where_disks_end_with_the_container_there_is_no_journal_unless_one_is_na
 VARIABLES = [
     "RECORDS_URL", "CASSANDRA_PASSWORD", "CASSANDRA_PASSWORD_FILE", "JOURNAL_PATH", "RECORD_TTL_SECONDS", "KEEP_GLYPHS",
     "MODEL_PATH", "MAX_UPLOAD_BYTES", "MAX_PIXELS", "MAX_IN_FLIGHT", "UPLOAD_KEY", "RECORDS_KEY", "ALLOWED_ORIGINS",
-    "FRONTEND_DIR", "OTEL_TRACES_EXPORTER",
+    "FRONTEND_DIR", "OTEL_TRACES_EXPORTER", "GOOGLE_CLOUD_PROJECT",
 ]  # fmt: skip
 
 

@@ -47,3 +47,13 @@ def test_a_step_lasts_in_milliseconds_from_the_end_of_the_one_before() -> None:
 def test_only_the_first_answer_of_a_process_is_cold() -> None:
     answers = [Timing() for _ in range(5)]
     assert [answer.header() for answer in answers] == ["cold", "", "", "", ""]
+
+
+def test_steps_are_kept_with_their_seconds_for_those_who_count_them() -> None:
+    first, second = Timing(), Timing()
+    for step in ("decode", "record"):
+        first.done(step)
+    assert [step for step, _ in first.steps] == ["decode", "record"]
+    header = durations(first.header())
+    assert header == {step: pytest.approx(seconds * 1000, abs=0.005) for step, seconds in first.steps}
+    assert (first.is_cold, second.is_cold, second.steps) == (True, False, [])
