@@ -18,8 +18,8 @@ RECORDS ?= 1000000
 IMAGE ?= digit-reader
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-containers image image-size sbom bench bench-records bench-remote cold-start figures stages lint lock \
-  train convert
+.PHONY: help run test test-containers image image-size sbom bench bench-records bench-remote soak cold-start figures stages \
+  audit doctor coverage lint lock train convert
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -61,6 +61,9 @@ bench-remote: $(VENV)/bin/python  ## measure a deployed function, cold and warm 
 	@$(BIN)/python -m bench.remote $(if $(REQUESTS),--requests $(REQUESTS)) $(if $(CONCURRENCY),--concurrency $(CONCURRENCY)) \
 	  $(if $(COLD),--cold $(COLD)) $(if $(WAIT),--wait $(WAIT)) $(if $(CSV),--csv $(CSV)) $(if $(RECORD),--record) '$(URL)'
 
+soak: $(VENV)/testing  ## put eight times the load on the function that it can serve, for SECONDS=600
+	@unset $(SERVING); $(BIN)/python -m bench.soak $(if $(SECONDS),--seconds $(SECONDS))
+
 cold-start: $(VENV)/testing  ## draw where a cold start's time goes, to docs/importtime.png and docs/flame.png (Linux)
 	@unset $(SERVING); $(BIN)/python -m bench.cold
 
@@ -69,6 +72,19 @@ figures: $(VENV)/testing  ## measure recognition for the model card (PICTURES=â€
 
 stages: $(VENV)/testing  ## draw how a picture is prepared, step by step, to stages.png (PICTURE=docs/9.png)
 	@unset $(SERVING); $(BIN)/python -m bench.stages $(or $(PICTURE),docs/9.png) stages.png && echo stages.png
+
+audit: $(VENV)/testing  ## ask whether a pinned version has a known vulnerability; fails where that cannot be asked, and says so
+	@$(BIN)/python -m deploy.audit
+
+doctor: $(VENV)/serving  ## say what is wrong here, and what to do about it
+	@$(BIN)/python -m function.doctor
+
+coverage: $(VENV)/testing  ## say which lines and branches of function/ the tests run
+	@tests/install-system-packages
+	@tests/install-cassandra $(VENV)/cassandra
+	@rm -rf .coverage && mkdir .coverage
+	@unset $(SERVING); $(BIN)/coverage run -m pytest --ignore tests/containers --ignore tests/test_cold.py; \
+	  $(BIN)/coverage combine --quiet && $(BIN)/coverage report --fail-under 95
 
 lock: $(VENV)/testing  ## write the pinned requirements, with hashes, from the .in files
 	@for name in function/requirements deploy/numpy; do $(BIN)/uv pip compile --quiet --universal --generate-hashes \

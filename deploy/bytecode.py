@@ -25,6 +25,9 @@ LATER = [
     "PIL.MpoImagePlugin",
     "function.records.cassandra",
     "function.records.__main__",
+    "function.page",
+    "function.inference",
+    "function.doctor",
 ]
 # No Cassandra is there, which is enough to import what the driver needs.
 STORES = ("cassandra://127.0.0.1:1", "sqlite:///records.db")
@@ -57,6 +60,6 @@ DATA.mkdir(parents=True)
 DATA.chmod(0o775)
 Image.new("L", (100, 100), 255).save(PICTURE)
 for module in LATER:
-    importlib.import_module(module)
+    importlib.import_module(module, "function")
 for store in STORES:
     serve(store)

@@ -26,7 +26,7 @@ from .upload import read_body
 MODEL = "digits"
 LENGTH = "Inference-Header-Content-Length"
 MOST = 256  # glyphs in a request: reading them takes 25 ms, in which nothing else is read
-MOST_BYTES = 2 * 1024 * 1024  # ten for each of their pixels; in lists of lists they take 40 times as much memory
+MOST_BYTES = 2 * 1024 * 1024  # ten for each of their pixels; JSON can take 25 times as much memory as its text
 INPUT = {"name": "glyphs", "datatype": "UINT8", "shape": [-1, SIDE, SIDE]}
 OUTPUTS = {
     "digit": {"name": "digit", "datatype": "INT64", "shape": [-1]},  # -1 where it is none

@@ -75,7 +75,7 @@ try:
     classifier = Classifier(settings.model_path)  # before the fork: every worker has it, and none waits for it
     records = open_records(settings)  # opens nothing yet: no connection survives a fork …
 except (ValueError, OSError) as error:
-    sys.exit(f"The function cannot start: {error}.")
+    sys.exit(f"The function cannot start: {error}. python -m function.doctor says more.")
 configure(settings.google_cloud_project)
 metrics = Metrics()  # of all workers, which share it
 traces = exporter(settings.exports_traces)

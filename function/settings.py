@@ -1,4 +1,4 @@
-"""Environment → settings. Nothing else reads the environment."""
+"""Environment → settings. Nothing else reads the environment, but the doctor."""
 
 from __future__ import annotations
 

@@ -186,6 +186,7 @@ def test_a_file_that_cannot_be_written_is_told_with_whose_it_is(tmp_path: Path, 
     (tmp_path / "text").write_text("This is no database, but a text that is longer than its header.")
     text = doctor(tmp_path, stores(str(tmp_path / "text"))[variable])
     assert text.line("wrong", "file is not a database", "-rw", variable)
+    assert not any("waits" in line or "nobody thought of" in line for line in text)
 
 
 @pytest.mark.parametrize("variable", ["RECORDS_URL", "JOURNAL_PATH"])

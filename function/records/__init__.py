@@ -157,4 +157,5 @@ def open_records(settings: Settings) -> Records:
         secret = settings.cassandra_password or settings.cassandra_password_file
         forwarder = Forwarder(journal, read_address(rest), secret, settings.record_ttl_seconds)
         return ForwardedRecords(journal, forwarder)
-    raise ValueError(f"RECORDS_URL must be like sqlite:///records.db or cassandra://host/mnistkeyspace, not {scheme}:…")
+    kind = scheme.partition(":")[0]  # after which there may be a password
+    raise ValueError(f"RECORDS_URL must be like sqlite:///records.db or cassandra://host/mnistkeyspace, not {kind}:…")
