@@ -56,8 +56,8 @@ class Gate:
             return False
 
     def _leave(self) -> None:
-        """The place goes to whoever has waited longest. Were it free for a moment, a thread that has just answered could
-        take it for its next request before those who wait have woken up."""
+        """The place goes to whoever has waited longest. Were it free for a moment, a thread that has just answered
+        could take it for its next request, before those who wait have woken up."""
         with self._lock:
             if self._waiting:
                 self._waiting.popleft().release()
