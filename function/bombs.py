@@ -65,7 +65,7 @@ def check_scans(data: bytes) -> None:
         if marker == START_OF_SCAN:
             scans += 1
             only_one = not progressive and data[content] == components
-            if only_one or data.count(b"\xff\xda", content) < MOST_SCANS:  # quick, and seldom wrong
+            if only_one or scans + data.count(b"\xff\xda", content) <= MOST_SCANS:  # sooner told than by segments
                 return
             if scans > MOST_SCANS:
                 raise Unreadable(f"It is stored in more than {MOST_SCANS} passes. Save it anew.")
@@ -131,7 +131,7 @@ def most_decoded(data: bytes) -> int:
         parts = parts + [other for part in parts for other in beside.get(part, [])]
         return max(areas.get(item, 0), sum(map(decoded, parts)))
 
-    return max(map(decoded, areas), default=0)
+    return max(map(decoded, {*areas, *made_of}), default=0)
 
 
 def boxes(data: memoryview) -> Iterator[tuple[bytes, memoryview]]:

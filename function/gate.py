@@ -10,36 +10,46 @@ from contextlib import contextmanager
 
 from .errors import Busy
 
-SOON = 0.8  # seconds from a request's arrival in which its picture should have been read …
-LEAST = 0.2  # … and that it may wait for its turn, however long reading usually takes
+SOON = 0.8  # seconds from a request's arrival in which, in a crowd, its picture should have been read …
+LEAST = 0.2  # … and that it may wait at least, however long reading usually takes
+PATIENCE = 60.0  # seconds that it may wait where there is no crowd
+QUEUED = 0.1  # seconds: whoever waited so long for a thread tells of a crowd …
+WAITING = 8  # … as do more than so many who wait here …
+CROWD = 1.0  # … for so many seconds
+LOOK = 0.05  # seconds after which those who wait look whether there is a crowd
 WEIGHT = 0.1  # of the last picture in what is usual
 
 
 class Gate:
-    """Lets in `places` at once, in the order in which they come. Of more than can be read in time some are told so at
-    once, rather than all answered late: those who wait would be answered when nobody waits any more."""
+    """Lets in `places` at once, in the order in which they come. A few who come together all wait for their turn. In a
+    crowd, whoever could not be answered soon is told so: else all would be answered late, as many as they are."""
 
     def __init__(self, places: int) -> None:
         self._free = places
         self._waiting: deque[threading.Lock] = deque()  # each is released when its turn has come
         self._lock = threading.Lock()
         self._usual = 0.0  # seconds that one stays
+        self._crowd = -CROWD  # when there last was one
 
     @contextmanager
     def passed(self, waited: float) -> Iterator[None]:
-        """For one that has waited for so many seconds already. Raises `Busy`."""
-        if not self._enter(max(LEAST, SOON - self._usual) - waited):
+        """For one that has waited for so many seconds for a thread. Raises `Busy`."""
+        if not self._enter(waited):
             raise Busy
-        entered = time.perf_counter()
+        entered = time.monotonic()
         try:
             yield
         finally:
             self._leave()
-            self._usual += WEIGHT * (time.perf_counter() - entered - self._usual)
+            stayed = time.monotonic() - entered
+            self._usual += (WEIGHT if self._usual else 1.0) * (stayed - self._usual)
 
-    def _enter(self, patience: float) -> bool:
+    def _enter(self, waited: float) -> bool:
+        came = time.monotonic() - waited
         with self._lock:
-            if patience <= 0:
+            if waited > QUEUED or len(self._waiting) >= WAITING:
+                self._crowd = time.monotonic()
+            if waited > self._patience():
                 return False
             if self._free:
                 self._free -= 1
@@ -47,13 +57,21 @@ class Gate:
             turn = threading.Lock()
             turn.acquire()
             self._waiting.append(turn)
-        if turn.acquire(timeout=patience):
-            return True
+        while not turn.acquire(timeout=LOOK):
+            if time.monotonic() - came > self._patience() and self._gives_up(turn):
+                return False
+        return True
+
+    def _patience(self) -> float:
+        is_crowded = time.monotonic() - self._crowd < CROWD
+        return max(LEAST, SOON - self._usual) if is_crowded else PATIENCE
+
+    def _gives_up(self, turn: threading.Lock) -> bool:
         with self._lock:
-            if turn not in self._waiting:  # it came at the last moment
-                return True
+            if turn not in self._waiting:  # it has come at the last moment
+                return False
             self._waiting.remove(turn)
-            return False
+            return True
 
     def _leave(self) -> None:
         """The place goes to whoever has waited longest. Were it free for a moment, a thread that has just answered

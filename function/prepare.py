@@ -25,11 +25,11 @@ NIB = 2.2  # pixels of the glyph: MNIST's strokes are seldom thinner
 def prepare(ink: Ink) -> Glyph:
     """One mark's ink, (h, w) uint8 with 0 for paper, of any size → its (28, 28) uint8 glyph."""
     mark = crop(ink)
-    if not mark.size:
+    if max(mark.shape) > FINE:
+        mark = fit(mark, FINE)
+    if not mark.any():  # nor is there any where a few faint specks on much paper are lost in scaling
         return np.zeros((SIDE, SIDE), np.uint8)
     if not 0.8 * BOX <= max(mark.shape) <= BOX:  # scaling only blurs what has the right size already
-        if max(mark.shape) > FINE:
-            mark = fit(mark, FINE)
         mark = crop(darken(fit(thicken(mark), BOX)))
     return place(mark)
 
@@ -53,7 +53,7 @@ def stroke_width(mark: Ink) -> float:
     inside = np.pad(mark > quantile(mark[mark > 0], 0.9) / 2, 1)
     core = inside[1:-1, 1:-1]
     inner = core & inside[:-2, 1:-1] & inside[2:, 1:-1] & inside[1:-1, :-2] & inside[1:-1, 2:]
-    return 2 * float(core.sum()) / max(1, int(core.sum() - inner.sum()))
+    return 2 * float(core.sum()) / int(core.sum() - inner.sum())
 
 
 def thicken(mark: Ink) -> Ink:
@@ -67,14 +67,14 @@ def thicken(mark: Ink) -> Ink:
 
 def darken(glyph: Ink) -> Glyph:
     """Full ink is 255."""
-    full = max(1.0, quantile(glyph[glyph > 0], 0.8))
-    return np.asarray(np.clip(glyph * (255 / full), 0, 255), np.uint8)
+    full = quantile(glyph[glyph > 0], 0.8)
+    return np.asarray(np.minimum(glyph * (255 / full), 255), np.uint8)
 
 
 def place(mark: Ink) -> Glyph:
     """Lay a mark of at most 20×20 into 28×28, its centre of mass at the centre, wholly inside."""
     height, width = mark.shape
-    total = mark.sum(dtype=np.float64)
+    total = mark.sum()
     y, x = mark.sum(axis=1) @ np.arange(height) / total, mark.sum(axis=0) @ np.arange(width) / total
     top = min(max(round(SIDE / 2 - y), 0), SIDE - height)
     left = min(max(round(SIDE / 2 - x), 0), SIDE - width)

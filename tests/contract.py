@@ -46,8 +46,8 @@ schemathesis.openapi.format("picture", pictures.map(lambda picture: base64.b64en
 
 def make_recorded(case: Case[Any]) -> None:
     """Where links are followed: of a preview, the link to its record leads nowhere."""
-    if case.meta and case.meta.phase.name == TestPhase.STATEFUL and is_right(case, ParameterLocation.QUERY):
-        case.query.pop("record", None)
+    if case.meta and case.meta.phase.name == TestPhase.STATEFUL and case.query.get("record") == "false":
+        del case.query["record"]
 
 
 def make_new(case: Case[Any]) -> None:

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from function import decode as decoding
 from function.decode import WORKING_SIDE, Budget, Picture, Pixels, decode
 from function.errors import NotAPicture, Unreadable
 from tests.heic import LYING_4
@@ -436,6 +437,48 @@ class TestBroken:
     def test_what_is_no_picture_is_told_what_would_be_one(self, data: bytes) -> None:
         with pytest.raises(NotAPicture, match="send PNG, JPEG, GIF, WebP, AVIF, HEIC, TIFF, BMP and PNM"):
             decoded(data)
+
+
+def text_of_comments(length: int) -> bytes:
+    """A PNM that is nothing else."""
+    return b"P2 80 96 255\n" + b"#\n" * (length // 2)
+
+
+class TestTime:
+    @pytest.mark.parametrize(
+        "data",
+        [
+            b"P5\n#" + bytes(3_000_000),
+            text_of_comments(3_000_000),
+            b"\x89PNG\r\n\x1a\n" + ONE_OF_EACH["PNG"][8:33] + chunk(b"prVa", b"") * 100_000 + ONE_OF_EACH["PNG"][33:],
+            b"\xff\xd8" + (b"\xff\xe1\0\x6cExif\0\0" + bytes(100)) * 20_000 + ONE_OF_EACH["JPEG"][2:],
+            b"P6 800 800 254\n" + bytes(3 * 800 * 800),
+        ],
+        ids=["a long comment", "comments", "chunks", "EXIF again and again", "levels that are scaled one by one"],
+    )
+    def test_what_is_read_for_long_is_given_up(self, data: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(decoding, "READING_SECONDS", 0.05)
+        began = time.thread_time()
+        with pytest.raises(Unreadable, match="takes too long"):
+            decoded(data)
+        assert time.thread_time() - began < 1
+
+    def test_others_have_their_own_time(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """It is the processor's, and the thread's: what waits, as all do where much is asked, loses none of it."""
+        monkeypatch.setattr(decoding, "READING_SECONDS", 0.5)
+        with ThreadPoolExecutor(20) as pool:
+            pictures = list(pool.map(decoded, [encode(draw_digit(4, side=1500, nib=90))] * 40))
+        assert len(pictures) == 40
+
+
+def test_damage_is_not_told_to_the_log() -> None:
+    """Pillow warns of each tag that it leaves out, which may be new ones in each file."""
+    entries = b"".join(struct.pack(">HHII", tag, 4, 1000, tag) for tag in range(300, 340))
+    exif = b"Exif\0\0MM\0*" + struct.pack(">IH", 8, 40) + entries + bytes(4)
+    program = "import sys; from function.decode import decode; decode(sys.stdin.buffer.read(), max_pixels=10**6)"
+    data = encode(DRAWN, "JPEG", exif=exif)
+    done = subprocess.run([sys.executable, "-c", program], input=data, cwd=ROOT, capture_output=True, check=True)
+    assert done.stderr == b""
 
 
 def test_a_damaged_heic_does_not_end_the_process() -> None:

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 import pytest
 
 from function.errors import Busy
-from function.gate import LEAST, SOON, Gate
+from function.gate import CROWD, LEAST, SOON, WAITING, Gate
 
 
 def stay(gate: Gate, seconds: float, waited: float = 0.0) -> tuple[float, float]:
@@ -48,39 +48,78 @@ def test_those_who_wait_enter_in_the_order_in_which_they_came() -> None:
     assert order == list(range(10))
 
 
-def test_whoever_would_be_answered_late_is_told_so_in_time() -> None:
-    gate = Gate(1)
-    with gate.passed(0):
-        began = time.monotonic()
-        with pytest.raises(Busy) as told:
-            stay(gate, 0)
-        assert SOON - 0.1 < time.monotonic() - began < SOON + 0.2
+def refused_after(gate: Gate, waited: float = 0.0) -> float:
+    """Seconds until one more is told to come back."""
+    began = time.monotonic()
+    with pytest.raises(Busy) as told:
+        stay(gate, 0, waited)
     assert told.value.headers == {"Retry-After": "1"}
+    return time.monotonic() - began
+
+
+def crowd(gate: Gate) -> None:
+    """Somebody waited for a thread."""
+    with pytest.raises(Busy):
+        stay(gate, 0, waited=SOON + 0.1)
+
+
+def test_a_few_who_come_together_all_enter_however_long_that_takes() -> None:
+    gate = Gate(2)
+    with ThreadPoolExecutor(8) as pool:
+        stays = list(pool.map(lambda _: stay(gate, 0.5), range(8)))
+    assert len(stays) == 8
+
+
+def test_in_a_crowd_whoever_would_be_answered_late_is_told_so() -> None:
+    gate = Gate(1)
+    crowd(gate)
+    with gate.passed(0):
+        assert SOON - 0.1 < refused_after(gate) < SOON + 0.3
     stay(gate, 0)  # its place is not lost
 
 
+def test_those_who_wait_already_are_told_so_too_once_there_is_a_crowd() -> None:
+    gate = Gate(1)
+    with gate.passed(0), ThreadPoolExecutor(1) as pool:
+        patient = pool.submit(refused_after, gate)
+        time.sleep(1.2)
+        assert not patient.done()
+        crowd(gate)
+        assert 1 < patient.result(timeout=1) < 1.7
+
+
+def test_many_who_wait_are_a_crowd() -> None:
+    gate = Gate(1)
+    with gate.passed(0), ThreadPoolExecutor(WAITING + 1) as pool:
+        waits = [pool.submit(refused_after, gate) for _ in range(WAITING + 1)]
+        assert all(SOON - 0.1 < wait.result() < SOON + 0.5 for wait in waits)
+
+
 def test_whoever_has_waited_elsewhere_is_told_at_once_even_if_there_is_a_place() -> None:
-    with pytest.raises(Busy):
-        stay(Gate(1), 0, waited=SOON)
+    assert refused_after(Gate(1), waited=SOON + 0.1) < 0.1
 
 
 def test_the_longer_a_stay_usually_takes_the_shorter_is_the_wait() -> None:
     gate = Gate(1)
-    for _ in range(5):
-        stay(gate, 0.5)
+    stay(gate, 0.5)
+    crowd(gate)
     with gate.passed(0):
-        began = time.monotonic()
-        with pytest.raises(Busy):
-            stay(gate, 0)
-        assert LEAST - 0.05 < time.monotonic() - began < SOON - 0.1
+        assert LEAST < refused_after(gate) < SOON - 0.2
 
 
-def test_what_always_takes_too_long_is_let_in_all_the_same_where_nobody_waits() -> None:
+def test_what_always_takes_too_long_is_let_in_all_the_same() -> None:
     gate = Gate(1)
-    for _ in range(20):
-        stay(gate, 0.06)
-        gate._usual = 10.0
-    stay(gate, 0)
+    stay(gate, SOON + 0.2)
+    crowd(gate)
+    stay(gate, 0, waited=LEAST / 2)
+
+
+def test_a_crowd_is_forgotten_after_a_while() -> None:
+    gate = Gate(1)
+    crowd(gate)
+    time.sleep(CROWD + 0.1)
+    with ThreadPoolExecutor(2) as pool:
+        assert len(list(pool.map(lambda _: stay(gate, 1.2), range(2)))) == 2
 
 
 def test_a_place_is_free_again_after_a_failure() -> None:

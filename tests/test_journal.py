@@ -13,7 +13,7 @@ import pytest
 
 from function.errors import Unavailable
 from function.records import Kept, Record, new_id
-from function.records.journal import MEMORY, Journal
+from function.records.journal import MEMORY, Journal, NoJournal
 
 NODES = {("one", 1), ("two", 1)}
 
@@ -106,8 +106,18 @@ class TestCorrections:
         journal.mark([on_its_way])
         assert due(journal) == [corrected]
 
+    def test_a_correction_of_a_record_that_waits_no_more_has_no_key(self, journal: Journal) -> None:
+        journal.put(dataclasses.replace(a_record(), correction="7"), lease=0, corrected=1234)
+        (entry,) = journal.due(10, inf)
+        assert (entry.key, entry.answer) == (None, None)
+
 
 class TestKeys:
+    def test_a_record_that_came_without_one_has_none(self, journal: Journal) -> None:
+        put(journal, a_record())
+        (entry,) = journal.due(10, inf)
+        assert (entry.key, entry.answer) == (None, None)
+
     def test_a_correction_leaves_its_record_the_key(self, journal: Journal) -> None:
         record = a_record()
         journal.put(record, lease=0, key="a key", answer="one")
@@ -175,6 +185,14 @@ class TestMemory:
         other.recall(set())
         assert due(other) == []
 
+    def test_what_was_stored_of_late_is_not_forgotten(self, journal: Journal) -> None:
+        record = a_record()
+        journal.recall(NODES)
+        journal.mark([put(journal, record)])
+        journal.forget()
+        journal.recall(set())
+        assert due(journal) == [record]
+
     def test_what_was_stored_long_ago_is_forgotten_and_what_waits_is_not(
         self, journal: Journal, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -209,7 +227,28 @@ class TestTogether:
         assert {record.id for record in due(journal)} == {record.id for record in records}
 
 
+class TestNone:
+    """Where no disk outlives the process."""
+
+    def test_it_takes_nothing_and_says_so(self) -> None:
+        journal = NoJournal()
+        for ask in (journal.check, lambda: journal.put(a_record(), lease=0)):
+            with pytest.raises(Unavailable, match="There is no journal"):
+                ask()
+        assert journal.fate == "No picture is read until it does: there is no journal"
+
+    def test_nothing_waits_in_it(self) -> None:
+        journal = NoJournal()
+        assert journal.waiting(by=7) == (0, 7)
+        assert (journal.page(10), journal.get(new_id()), journal.answered("a key")) == ([], None, None)
+        with journal.alone() as alone:
+            assert not alone
+
+
 class TestTrouble:
+    def test_it_says_where_answers_are_kept_while_cassandra_is_down(self, journal: Journal) -> None:
+        assert journal.fate == f"They are kept in {journal.path}"
+
     @pytest.mark.parametrize("name", ["missing/journal.db", "."])
     def test_a_journal_that_cannot_be_used_says_so(self, tmp_path: Path, name: str) -> None:
         journal = Journal(tmp_path / name)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from PIL import Image, ImageDraw
 
-from function.prepare import BOX, SIDE, Glyph, Ink, prepare, stroke_width
+from function.prepare import BOX, SIDE, Glyph, Ink, darken, fit, place, prepare, stroke_width
 from tests.helpers import draw_digit
 
 BOUNDED = settings(max_examples=300, deadline=None, derandomize=True)
@@ -131,6 +131,70 @@ def test_a_hair_line_lies_level_and_a_slanted_one_slanted() -> None:
     assert extent(level)[1] == BOX
     assert extent(level)[0] <= 4
     assert slanted[:, :14].argmax(axis=0)[4:].mean() > slanted[:, 14:].argmax(axis=0)[:-4].mean()
+
+
+@pytest.mark.parametrize("side", [1, 5, 15, 21, 100])
+def test_a_mark_of_another_size_is_scaled_to_twenty_pixels(side: int) -> None:
+    assert extent(prepare(np.full((side, side), 255, np.uint8))) == (BOX, BOX)
+
+
+@pytest.mark.parametrize("side", [16, 18, 20])
+def test_a_mark_of_the_right_size_is_laid_in_as_it_is(side: int) -> None:
+    mark = np.random.default_rng(1).integers(1, 256, (side, side), np.uint8)
+
+    glyph = prepare(mark)
+
+    assert np.array_equal(glyph[glyph > 0].reshape(side, side), mark)
+
+
+def test_the_thinnest_line_stays_one_pixel_broad_where_it_need_not_be_thickened() -> None:
+    line = np.full((1, 21), 255, np.uint8)
+
+    assert extent(prepare(line)) == (1, BOX)
+    assert extent(prepare(line.T)) == (BOX, 1)
+
+
+def test_specks_that_are_lost_in_scaling_are_an_empty_glyph() -> None:
+    ink = np.zeros((3000, 3000), np.uint8)
+    ink[0, 0] = ink[-1, -1] = 255
+
+    assert not prepare(ink).any()
+
+
+def test_scaling_makes_nothing_darker_or_lighter_than_it_was() -> None:
+    step = np.repeat(np.array([[100], [200]], np.uint8), 50, axis=0).repeat(100, axis=1)
+
+    scaled = fit(step, BOX)
+
+    assert (scaled.min(), scaled.max()) == (100, 200)
+
+
+def test_a_stroke_is_as_broad_as_what_has_half_its_darkness_however_much_paper_is_around() -> None:
+    bar = np.zeros((60, 60), np.uint8)
+    bar[5:55, 28:31] = 255
+    blurred = bar.copy()
+    blurred[5:55, [27, 31]] = 100
+
+    assert stroke_width(blurred) == stroke_width(bar)
+
+
+def test_full_ink_is_255_and_half_of_it_half_however_much_paper_is_around() -> None:
+    ink = np.pad(np.array([[64, 128, 128, 128, 128]], np.uint8), 5)
+
+    darkened = darken(ink)
+
+    assert darkened.dtype == np.uint8
+    assert darkened[5, 5:10].tolist() == [127, 255, 255, 255, 255]
+
+
+@pytest.mark.parametrize("turns", range(4))
+def test_a_mark_with_all_its_weight_at_one_end_reaches_the_edge_and_no_further(turns: int) -> None:
+    mark = np.rot90(np.array([[1]] * 19 + [[255]], np.uint8), turns)
+
+    rows, columns = np.nonzero(place(mark))
+
+    assert len(rows) == BOX
+    assert {0, SIDE - 1} & {*rows, *columns}
 
 
 @BOUNDED

@@ -24,7 +24,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from function.errors import BadRequest, Unavailable
-from function.records import Kept, Record, Records, every, from_cursor, new_id, open_records, to_cursor
+from function.records import Kept, Record, Records, every, from_cursor, new_id, open_records, order, to_cursor
 from function.records.forwarded import ForwardedRecords
 from function.records.sqlite import DAY
 from function.settings import read_settings
@@ -110,7 +110,7 @@ class TestAnyStore:
         assert store.page(10) == [record]
 
     def test_a_new_store_is_empty_and_ready(self, store: Records) -> None:
-        store.check()
+        assert store.check().up
         assert store.page(10) == []
         assert list(every(store)) == []
 
@@ -283,12 +283,25 @@ class TestSqlite:
         store = open_sqlite(tmp_path)
         with contextlib.closing(sqlite3.connect(tmp_path / "records.db")) as other:
             other.execute("begin immediate")
+            began = time.monotonic()
             with pytest.raises(Unavailable, match="locked"):
                 store.add(a_record(), key="", answer="")
             with pytest.raises(Unavailable):
                 store.check()
+            assert time.monotonic() - began < 3
             assert store.page(10) == added
         store.check()
+
+    def test_a_file_that_another_keeps_locked_while_it_is_opened_is_waited_for(self, tmp_path: Path) -> None:
+        other = sqlite3.connect(tmp_path / "records.db", isolation_level=None, check_same_thread=False)
+        with contextlib.closing(other), ThreadPoolExecutor(1) as pool:
+            other.execute("create table theirs (word text)")
+            other.execute("begin exclusive")
+            opened = pool.submit(lambda: open_sqlite(tmp_path).check())
+            time.sleep(0.3)
+            assert not opened.done()
+            other.execute("commit")
+            assert opened.result().up
 
     def test_a_key_is_forgotten_after_a_day(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         store, now = open_sqlite(tmp_path), time.time()
@@ -313,6 +326,13 @@ class TestSqlite:
         store.add(a_record(), key="", answer="")
         with contextlib.closing(sqlite3.connect(tmp_path / "records.db")) as db:
             assert db.execute("select count(*) from predictrecord where id = ?", (str(record.id),)).fetchone() == (0,)
+
+    def test_records_whose_time_is_not_up_are_all_kept_with_or_without_a_key(self, tmp_path: Path) -> None:
+        store = open_url(f"sqlite:///{tmp_path / 'records.db'}", RECORD_TTL_SECONDS="60")
+        records = [a_record(str(number)) for number in range(3)]
+        for record, key in zip(records, ("", "", "a key"), strict=True):
+            assert store.add(record, key=key, answer=record.result) == Kept(record.result, "stored")
+        assert store.page(10) == records[::-1]
 
     def test_a_file_from_before_glyphs_were_kept_is_used_on(self, tmp_path: Path) -> None:
         record = a_record()
@@ -373,9 +393,12 @@ class TestOpenRecords:
         with pytest.raises(ValueError, match=r"RECORDS_URL must be like sqlite:///records\.db"):
             open_url(url)
 
-    def test_a_refusal_tells_no_password(self) -> None:
+    @pytest.mark.parametrize(
+        "url", ["postgres://me:secret@host/records", "postgres://me:secret@host/records?via=http://elsewhere"]
+    )
+    def test_a_refusal_tells_no_password(self, url: str) -> None:
         with pytest.raises(ValueError, match="RECORDS_URL") as refusal:
-            open_url("postgres://me:secret@host/records")
+            open_url(url)
         assert "secret" not in str(refusal.value)
 
 
@@ -399,6 +422,11 @@ class TestIds:
         assert (made.version, made.variant) == (1, uuid.RFC_4122)
         assert made.node >> 40 & 1  # the multicast bit: RFC 9562, 6.10
         assert made.node != uuid.getnode()
+
+    def test_those_of_one_time_are_in_the_order_that_cassandra_gives_them(self) -> None:
+        tails = ("8000000000000080", "80000000000000ff", "8000000000000000", "8000000000000001", "8100000000000080")
+        ids = [uuid.UUID(f"8de543bd-e742-11f1-{tail[:4]}-{tail[4:]}") for tail in tails]
+        assert sorted(set(ids), key=order) == ids
 
     def test_a_records_time_is_when_its_id_was_made(self) -> None:
         before = datetime.now(UTC)
@@ -446,6 +474,7 @@ class TestCursors:
             "+" * 22,
             TIME_UUID,
             to_cursor(uuid.UUID(TIME_UUID)) + "A",
+            to_cursor(uuid.UUID(TIME_UUID)) + "!",
             to_cursor(uuid.UUID(TIME_UUID.replace("-11", "-41"))),
         ],
     )

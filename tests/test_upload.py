@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from function.errors import BadRequest, TooLarge
-from function.upload import BLOCK, ENVELOPE, Upload, drop_rest, read_body, read_upload
+from function.upload import BLOCK, ENVELOPE, LONGEST_FIELD, MOST_VALUES, Upload, drop_rest, read_body, read_upload
 from tests.helpers import digit_png
 
 LIMIT = 200_000
@@ -87,6 +87,11 @@ class TestReadBody:
             read_body(stream, declared=length if declared else None, limit=LIMIT)
         assert stream.taken <= LIMIT + ENVELOPE + BLOCK
 
+    def test_a_body_that_goes_on_after_a_block_that_ends_at_the_limit_is_refused(self) -> None:
+        limit = 2 * BLOCK
+        with pytest.raises(TooLarge):
+            read_body(Zeros(limit + ENVELOPE + 1), declared=None, limit=limit)
+
     @pytest.mark.parametrize("declared", [True, False], ids=["declared", "chunked"])
     def test_a_body_over_the_limit_is_never_held(self, *, declared: bool) -> None:
         length = 64 * LIMIT
@@ -143,6 +148,9 @@ class TestMultipart:
         )
         assert sent(body, MULTIPART) == Upload("first.png", NINE)
 
+    def test_a_file_with_an_empty_name_is_unnamed(self) -> None:
+        assert sent(form(('name="image"; filename=""', NINE)), MULTIPART) == Upload("unnamed", NINE)
+
     def test_fields_around_the_file_do_not_matter(self) -> None:
         body = form(('name="comment"', b"mine"), ('name="image"; filename="9.png"', NINE), ('name="more"', b""))
         assert sent(body, MULTIPART) == Upload("9.png", NINE)
@@ -184,6 +192,24 @@ class TestMultipart:
         with pytest.raises(BadRequest, match=r"curl -F image=@9\.png"):
             sent(body, content_type)
 
+    @pytest.mark.parametrize(
+        ("body", "content_type", "says"),
+        [
+            (form(('name="image"; filename="9.png"', NINE)), "multipart/form-data", "Missing boundary"),
+            (form(('name="image"; filename="9.png"', NINE))[:-60], MULTIPART, "Invalid form-data"),
+        ],
+        ids=["no boundary", "cut off"],
+    )
+    def test_a_broken_form_is_told_what_is_broken(self, body: bytes, content_type: str, says: str) -> None:
+        with pytest.raises(BadRequest, match=f"The multipart body is broken: {says}"):
+            sent(body, content_type)
+
+    def test_a_field_may_be_long_but_not_longer_than_a_field_would_be(self) -> None:
+        file = ('name="image"; filename="9.png"', NINE)
+        assert sent(form(('name="comment"', bytes(LONGEST_FIELD)), file), MULTIPART).data == NINE
+        with pytest.raises(BadRequest, match="too much in the form"):
+            sent(form(('name="comment"', bytes(LONGEST_FIELD + 1)), file), MULTIPART)
+
 
 # ── JSON ──────────────────────────────────────────────────────────────────────────────────────────────────────
 class TestJson:
@@ -223,14 +249,24 @@ class TestJson:
             '{"image": "ümläut"}'.encode(),
             b'{"image": "iVBORw0KGgo"}',
             b'{"image": "data:image/svg+xml,<svg/>"}',
+            b'{"image": "data:image/png;base64,iVBORw0K,iVBORw0K"}',
+            b'{"image": "iVBORw0K", "filename": 7}',
             b'{"image": ""}',
             b'{"image": "data:image/png;base64,"}',
             b"[" * 100_000,
         ],
     )
     def test_json_without_a_picture_is_a_broken_request(self, body: bytes) -> None:
-        with pytest.raises(BadRequest):
+        with pytest.raises(BadRequest, match="Send"):
             sent(body, "application/json")
+
+    def test_json_may_hold_some_values_but_not_so_many_that_they_fill_the_memory(self) -> None:
+        def with_commas(count: int) -> bytes:
+            return json.dumps({"image": base64.b64encode(NINE).decode(), "filename": "," * (count - 1)}).encode()
+
+        assert sent(with_commas(MOST_VALUES), "application/json").data == NINE
+        with pytest.raises(BadRequest, match="Send"):
+            sent(with_commas(MOST_VALUES + 1), "application/json")
 
 
 # ── The picture itself ────────────────────────────────────────────────────────────────────────────────────────
@@ -312,6 +348,7 @@ class TestAnyWay:
             ("九 ٩ 😀.png", "九 ٩ 😀.png"),
             ("x" * 4000, "x" * 255),
             ("../" * 4000 + "9.png", "9.png"),
+            (" " * 300 + "9.png", "9.png"),
         ],
     )
     def test_filenames_are_bare_printable_and_bounded(self, given_name: str, kept: str) -> None:

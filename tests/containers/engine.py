@@ -41,6 +41,9 @@ class Container:
     def log(self) -> str:
         return docker("logs", self.name)
 
+    def wait_until_live(self) -> None:
+        until(lambda: httpx.get(f"{self.url}/health/live").status_code == 200, lambda: self.log)
+
     def stop(self, seconds: int = 30) -> int:
         """Its exit status."""
         docker("stop", "--time", str(seconds), self.name)
@@ -53,7 +56,7 @@ def running_container(image: str, *options: str, port: int = 8080) -> Iterator[C
     docker("run", "--detach", "--name", name, "--publish", f"127.0.0.1:{outside}:{port}", *options, image)
     container = Container(name, f"http://127.0.0.1:{outside}")
     try:
-        until(lambda: httpx.get(f"{container.url}/health/live").status_code == 200, lambda: container.log)
+        container.wait_until_live()
         yield container
     finally:
         docker("rm", "--force", "--volumes", name)

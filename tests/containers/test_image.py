@@ -161,10 +161,8 @@ def test_it_serves_the_page_and_keeps_records_over_a_restart(image: str) -> None
         assert httpx.get(running.url).headers["Content-Type"].startswith("text/html")
         kept = httpx.post(running.url, content=digit_png(3)).json()
         docker("restart", running.name)
-        time.sleep(0.5)
-        transport = httpx.HTTPTransport(retries=5)
-        with httpx.Client(transport=transport) as client:
-            assert client.get(f"{running.url}/records/{kept['id']}").json()["result"] == "3"
+        running.wait_until_live()
+        assert httpx.get(f"{running.url}/records/{kept['id']}").json()["result"] == "3"
 
 
 def test_the_file_system_can_be_written_nowhere_but_in_data(container: Container) -> None:
