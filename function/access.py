@@ -8,8 +8,13 @@ from urllib.parse import urlsplit
 
 from .errors import Forbidden, Unauthorised
 
-ALLOWED_HEADERS = "Authorization, Content-Type, Idempotency-Key, X-Request-ID, traceparent, tracestate"
-EXPOSED_HEADERS = "Content-Disposition, Retry-After, Server-Timing, WWW-Authenticate, X-Request-ID, traceparent"
+ALLOWED_HEADERS = (
+    "Authorization, Content-Disposition, Content-Type, Idempotency-Key, Inference-Header-Content-Length, X-Request-ID, "
+    "traceparent, tracestate"
+)
+EXPOSED_HEADERS = (
+    "Inference-Header-Content-Length, Retry-After, Server-Timing, WWW-Authenticate, X-Request-ID, traceparent"
+)
 A_DAY = "86400"
 
 

@@ -44,7 +44,7 @@ from .answer import (
 )
 from .classify import Classifier
 from .decode import decode
-from .errors import BadRequest, Busy, MethodNotAllowed, NotFound, Problem, Unavailable
+from .errors import BadRequest, Busy, MethodNotAllowed, NotFound, Problem, TooLarge, Unavailable
 from .exchange import Exchange
 from .gate import Gate
 from .ink import Ink, find_ink, find_ink_on_sheet
@@ -65,6 +65,7 @@ from .worker import install, waited
 
 CORRECTION = re.compile(r"[0-9? \n]{0,200}")
 KEY = re.compile(r"[!-~]{0,128}")
+LONGEST_CORRECTION = 4096  # bytes: of 200 characters, however they are written
 LONGEST_PAGE = 1000
 DOWNLOADS = 2  # of all records, that a process sends at once
 NOWHERE = "POST a picture to /, or see /openapi.json for all that can be asked."
@@ -311,9 +312,11 @@ def get_record(request: Request, record_id: str) -> Response:
 def correct_record(request: Request, record_id: str) -> Response:
     """PUT /records/<id>/correction: keep what the picture really said beside what was answered."""
     needs_key(request, settings.records_key, "records")
-    body = read_body(request.stream, declared=request.content_length, limit=settings.max_upload_bytes)
     try:
+        body = read_body(request.stream, declared=request.content_length, limit=LONGEST_CORRECTION)
         correction = json.loads(body)["result"]
+    except TooLarge as error:
+        raise TooLarge('A correction is {"result": "7"}, of at most 200 characters.') from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise BadRequest('Send {"result": "7"}: what the picture really says.') from error
     if not isinstance(correction, str) or not CORRECTION.fullmatch(correction):

@@ -15,7 +15,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from functools import partial
+from functools import partial, reduce
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
@@ -394,11 +394,17 @@ class TestOpenRecords:
             open_url(url)
 
     @pytest.mark.parametrize(
-        "url", ["postgres://me:secret@host/records", "postgres://me:secret@host/records?via=http://elsewhere"]
+        "url",
+        [
+            "postgres://me:secret@host/records",
+            "postgres://me:secret@host/records?via=http://elsewhere",
+            "postgres:me:secret@host/records",
+        ],
     )
     def test_a_refusal_tells_no_password(self, url: str) -> None:
         with pytest.raises(ValueError, match="RECORDS_URL") as refusal:
             open_url(url)
+        assert str(refusal.value).endswith("not postgres:…")
         assert "secret" not in str(refusal.value)
 
 
@@ -418,10 +424,11 @@ class TestIds:
         assert len(set(made)) == 16_000
 
     def test_it_is_a_time_uuid_that_tells_nothing_of_the_machine(self) -> None:
-        made = new_id()
-        assert (made.version, made.variant) == (1, uuid.RFC_4122)
-        assert made.node >> 40 & 1  # the multicast bit: RFC 9562, 6.10
-        assert made.node != uuid.getnode()
+        made = [new_id() for _ in range(200)]
+        assert {(one.version, one.variant) for one in made} == {(1, uuid.RFC_4122)}
+        nodes = [one.node for one in made]
+        assert reduce(int.__and__, nodes) == 1 << 40  # the multicast bit: RFC 9562, 6.10
+        assert reduce(int.__or__, nodes) == (1 << 48) - 1  # all others are random
 
     def test_those_of_one_time_are_in_the_order_that_cassandra_gives_them(self) -> None:
         tails = ("8000000000000080", "80000000000000ff", "8000000000000000", "8000000000000001", "8100000000000080")

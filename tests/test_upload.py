@@ -6,13 +6,24 @@ import base64
 import io
 import json
 import tracemalloc
+from contextlib import suppress
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from function.errors import BadRequest, TooLarge
-from function.upload import BLOCK, ENVELOPE, LONGEST_FIELD, MOST_VALUES, Upload, drop_rest, read_body, read_upload
+from function.upload import (
+    BLOCK,
+    ENVELOPE,
+    LONGEST_FIELD,
+    MOST_PARTS,
+    MOST_VALUES,
+    Upload,
+    drop_rest,
+    read_body,
+    read_upload,
+)
 from tests.helpers import digit_png
 
 LIMIT = 200_000
@@ -91,6 +102,18 @@ class TestReadBody:
         limit = 2 * BLOCK
         with pytest.raises(TooLarge):
             read_body(Zeros(limit + ENVELOPE + 1), declared=None, limit=limit)
+
+    @pytest.mark.parametrize("declared", [True, False], ids=["declared", "chunked"])
+    def test_a_body_is_held_once(self, *, declared: bool) -> None:
+        length = 32 * LIMIT
+        tracemalloc.start()
+        try:
+            body = read_body(Zeros(length), declared=length if declared else None, limit=length)
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        assert len(body) == length
+        assert peak < 1.3 * length
 
     @pytest.mark.parametrize("declared", [True, False], ids=["declared", "chunked"])
     def test_a_body_over_the_limit_is_never_held(self, *, declared: bool) -> None:
@@ -175,6 +198,8 @@ class TestMultipart:
             (form(('name="image"; filename="9.png"', NINE))[:-60], MULTIPART),
             (form(*[('name="field"', b"")] * 1000, ('name="image"; filename="9.png"', NINE)), MULTIPART),
             (NINE, MULTIPART),
+            (form(('name="image"; filename="9.png"' + "; a=b" * 30_000, NINE)), MULTIPART),
+            (bytes(LONGEST_FIELD) + form(('name="image"; filename="9.png"', NINE)), MULTIPART),
         ],
         ids=[
             "no parts",
@@ -186,6 +211,8 @@ class TestMultipart:
             "cut off",
             "a thousand parts",
             "no multipart at all",
+            "too much said of the file",
+            "too much before it",
         ],
     )
     def test_a_form_without_a_whole_file_is_a_broken_request(self, body: bytes, content_type: str) -> None:
@@ -209,6 +236,17 @@ class TestMultipart:
         assert sent(form(('name="comment"', bytes(LONGEST_FIELD)), file), MULTIPART).data == NINE
         with pytest.raises(BadRequest, match="too much in the form"):
             sent(form(('name="comment"', bytes(LONGEST_FIELD + 1)), file), MULTIPART)
+
+    def test_there_may_be_some_fields_but_not_so_many(self) -> None:
+        fields, file = [('name="field"', b"")] * (MOST_PARTS - 1), ('name="image"; filename="9.png"', NINE)
+        assert sent(form(*fields, file), MULTIPART).data == NINE
+        with pytest.raises(BadRequest, match="too much in the form"):
+            sent(form(*fields, fields[0], file), MULTIPART)
+
+    @pytest.mark.parametrize("filler", [b"\r", b"\n", b"\r\n", b"\r\n--cu", b"--cut", b"-"])
+    def test_whatever_is_in_a_file_is_of_the_file(self, filler: bytes) -> None:
+        content = b"x" + filler * (LIMIT // 8)
+        assert sent(form(('name="image"; filename="9.png"', content)), MULTIPART).data == content
 
 
 # ── JSON ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -346,7 +384,10 @@ class TestAnyWay:
             ("9\ud800.png", "9.png"),
             ('=1+1, "quoted"; \'drop.png', '=1+1, "quoted"; \'drop.png'),
             ("九 ٩ 😀.png", "九 ٩ 😀.png"),
+            ("\u2066gnp.9\u2069", "gnp.9"),
+            (" \0 9.png \0 ", "9.png"),
             ("x" * 4000, "x" * 255),
+            ("\0" * 4000 + "9.png", "9.png"),
             ("../" * 4000 + "9.png", "9.png"),
             (" " * 300 + "9.png", "9.png"),
         ],
@@ -355,6 +396,26 @@ class TestAnyWay:
         body = json.dumps({"image": base64.b64encode(NINE).decode(), "filename": given_name}).encode()
         assert sent(body, "application/json").filename == kept
         assert sent(NINE, filename=given_name).filename == kept
+
+    @pytest.mark.parametrize(
+        ("body", "content_type", "times"),
+        [
+            (form(('name="image"; filename="9.png"', bytes(10 * LIMIT))), MULTIPART, 1.2),
+            (json.dumps({"image": "A" * (8 * LIMIT)}).encode(), "application/json", 3.2),
+            (json.dumps({"image": " " * (8 * LIMIT)}).encode(), "application/json", 3.2),
+            (json.dumps({"image": "AAAA", "filename": "/" * (8 * LIMIT)}).encode(), "application/json", 3.2),
+        ],
+        ids=["form", "JSON", "JSON of spaces", "JSON of folders"],
+    )
+    def test_a_body_is_not_copied_often(self, body: bytes, content_type: str, times: float) -> None:
+        tracemalloc.start()
+        try:
+            with suppress(BadRequest):
+                sent(body, content_type, limit=20 * LIMIT)
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        assert peak < times * len(body)
 
     @given(
         body=st.binary(max_size=300) | FORMS,
