@@ -14,14 +14,15 @@ from .trace import Trace
 class Exchange:
     """Made when a request comes, filled in while it is answered, told at its end.
 
-    `route` and `outcome` are of metrics.py's; `path` is without the query, which may hold a file's name; `bytes_in` is
-    the body's length; `timing` is of a picture's steps; `result_length` and `confidence` are of what was read, if
-    anything was; `recorded` is what the answer says.
+    `route` and `outcome` are of metrics.py's; `path` is without the query, which may hold a file's name; `waited` are the
+    seconds until there was a thread for it, which count; `bytes_in` is the body's length; `timing` is of a picture's
+    steps; `result_length` and `confidence` are of what was read, if anything was; `recorded` is what the answer says.
     """
 
     method: str
     path: str
     trace: Trace
+    waited: float = 0.0
     route: str = "other"
     outcome: str = "ok"
     status: int = 0
@@ -33,6 +34,10 @@ class Exchange:
     seconds: float = 0.0
     began: int = field(default_factory=time.time_ns)  # by the clock …
     started: float = field(default_factory=time.perf_counter)  # … and by what never goes back
+
+    def __post_init__(self) -> None:
+        self.began -= round(self.waited * 1e9)
+        self.started -= self.waited
 
     def read(self, result: str, confidence: float) -> None:
         """Keep the result's length, never itself."""

@@ -31,6 +31,13 @@ class Gate:
         self._usual = 0.0  # seconds that one stays
         self._crowd = -CROWD  # when there last was one
 
+    def turn_away_the_late(self, waited: float) -> None:
+        """Raises `Busy` for one that has waited for a thread for too long already, before anything is done for it."""
+        with self._lock:
+            self._watch(waited)
+            if waited > self._patience():
+                raise Busy
+
     @contextmanager
     def passed(self, waited: float) -> Iterator[None]:
         """For one that has waited for so many seconds for a thread. Raises `Busy`."""
@@ -47,8 +54,7 @@ class Gate:
     def _enter(self, waited: float) -> bool:
         came = time.monotonic() - waited
         with self._lock:
-            if waited > QUEUED or len(self._waiting) >= WAITING:
-                self._crowd = time.monotonic()
+            self._watch(waited)
             if waited > self._patience():
                 return False
             if self._free:
@@ -61,6 +67,10 @@ class Gate:
             if time.monotonic() - came > self._patience() and self._gives_up(turn):
                 return False
         return True
+
+    def _watch(self, waited: float) -> None:
+        if waited > QUEUED or len(self._waiting) >= WAITING:
+            self._crowd = time.monotonic()
 
     def _patience(self) -> float:
         is_crowded = time.monotonic() - self._crowd < CROWD

@@ -110,7 +110,7 @@ def exchanged(request: Request) -> Exchange:
     """All that there is to know of this request so far."""
     if "exchange" not in g:
         trace = take_up(request.headers, samples=traces is not None)
-        g.exchange = Exchange(request.method, request.path, trace, bytes_in=request.content_length or 0)
+        g.exchange = Exchange(request.method, request.path, trace, waited(), bytes_in=request.content_length or 0)
     return cast("Exchange", g.exchange)
 
 
@@ -145,8 +145,9 @@ def respond(request: Request, exchange: Exchange) -> Response:
 # ── The way of a picture ──────────────────────────────────────────────────────────────────────────────────────
 def answer_picture(request: Request) -> Response:
     """POST /: read the digits in the posted picture, record the answer, and give it."""
-    waited_already, exchange, timing = waited(), exchanged(request), Timing()
+    exchange, timing = exchanged(request), Timing()
     exchange.timing = timing
+    gate.turn_away_the_late(exchange.waited)
     needs_key(request, settings.upload_key, "upload")
     key, expect, is_preview = idempotency_key(request), expectation(request), asks_for_preview(request)
     if key and (kept := records.answered(key)):
@@ -154,7 +155,7 @@ def answer_picture(request: Request) -> Response:
     timing.done("lookup")
     upload = receive(request)
     timing.done("upload")
-    with gate.passed(waited_already):
+    with gate.passed(exchange.waited):
         timing.done("wait")
         reading = read_digits(upload.data, expect, timing)
     record = Record(
@@ -361,11 +362,11 @@ def get_model_ready(_: Request, name: str, version: str | None) -> Response:
 
 def infer(request: Request, name: str, version: str | None) -> Response:
     """POST /v2/models/digits/infer: what the model makes of glyphs. Nothing is recorded."""
-    waited_already, inference = waited(), protocol()
+    inference = protocol()
     needs_key(request, settings.upload_key, "upload")
     version = inference.find_model(name, version, classifier.name)
     packed = inference.read_packed(request.stream, declared=request.content_length, limit=settings.max_upload_bytes)
-    with gate.passed(waited_already):
+    with gate.passed(exchanged(request).waited):
         asked = inference.read_request(
             packed,
             length=request.headers.get(inference.LENGTH),
