@@ -14,8 +14,8 @@ from .trace import Trace
 class Exchange:
     """Made when a request comes, filled in while it is answered, told at its end.
 
-    `route` and `outcome` are of metrics.py's; `path` is without the query, which may hold a file's name; `waited` is how
-    many seconds passed until there was a thread for it, which count; `bytes_in` is the body's length; `timing` is of a
+    `route` and `outcome` are of metrics.py's; `path` is without the query, which may hold a file's name; `waited` are
+    the seconds, which count, until there was a thread for it; `bytes_in` is the body's length; `timing` is of a
     picture's steps; `result_length` and `confidence` are of what was read, if anything was; `recorded` is what the
     answer says.
     """
