@@ -19,7 +19,7 @@ IMAGE ?= digit-reader
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-containers image image-size sbom bench bench-records bench-remote soak cold-start figures stages \
-  audit doctor coverage lint lock train convert
+  fuzz audit doctor coverage lint lock train convert
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -72,6 +72,9 @@ figures: $(VENV)/testing  ## measure recognition for the model card (PICTURES=â€
 
 stages: $(VENV)/testing  ## draw how a picture is prepared, step by step, to stages.png (PICTURE=docs/9.png)
 	@unset $(SERVING); $(BIN)/python -m bench.stages $(or $(PICTURE),docs/9.png) stages.png && echo stages.png
+
+fuzz: $(VENV)/testing  ## fuzz uploads and pictures, guided by coverage, for SECONDS=600 each; findings are left in .fuzz/
+	@for target in upload decode; do $(BIN)/python -m tests.fuzz $$target --seconds $(or $(SECONDS),600) || exit 1; done
 
 audit: $(VENV)/testing  ## ask whether a pinned version has a known vulnerability; fails where that cannot be asked, and says so
 	@$(BIN)/python -m deploy.audit

@@ -461,7 +461,7 @@ class TestTime:
         began = time.thread_time()
         with pytest.raises(Unreadable, match="takes too long"):
             decoded(data)
-        assert time.thread_time() - began < 1
+        assert time.thread_time() - began < 3  # a second of it is for the step in which the time runs out
 
     def test_others_have_their_own_time(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """It is the processor's, and the thread's: what waits, as all do where much is asked, loses none of it."""

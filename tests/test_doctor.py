@@ -48,7 +48,8 @@ def doctor(
 ) -> Told:  # fmt: skip
     """What it says in `folder`, where the function would be started with this environment; `prefix` is a command that
     runs it."""
-    ours = {"PATH": os.environ["PATH"], "HOME": str(folder), "PYTHONPATH": str(source), **(given or {}), **more}
+    kept = {name: value for name, value in os.environ.items() if name == "PATH" or name.startswith("COVERAGE")}
+    ours = {**kept, "HOME": str(folder), "PYTHONPATH": str(source), **(given or {}), **more}
     command = [*prefix, sys.executable, *python, "-m", "function.doctor"]
     done = subprocess.run(command, cwd=folder, env=ours, capture_output=True, text=True, check=False)
     assert "Traceback" not in done.stdout + done.stderr

@@ -213,6 +213,16 @@ class TestForwarding:
             assert store.page(10) == records[::-1]
             assert store.page(3, before=records[5].id) == records[4:1:-1]
 
+    def test_what_arrives_lives_as_long_as_the_settings_say(
+        self, cassandra: Nodes, keyspace: str, tmp_path: Path
+    ) -> None:
+        with opened(cassandra.addresses[0], keyspace, tmp_path, RECORD_TTL_SECONDS="1000") as store:
+            store.add(a_record(), key="", answer="")
+            wait_until_up(store)
+        with connected(cassandra) as session:
+            (left,) = session.execute(f"select ttl(result) from {keyspace}.predictrecord").one()
+        assert 900 < left <= 1000
+
     def test_a_correction_made_elsewhere_is_seen_at_once(self, cassandra: Nodes, keyspace: str, tmp_path: Path) -> None:
         record = a_record()
         (tmp_path / "elsewhere").mkdir()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import time
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from math import inf
 from pathlib import Path
@@ -81,6 +82,13 @@ class TestWaiting:
             put(journal, record)
         assert journal.page(2) == records[:-3:-1]
         assert journal.page(10, before=records[3].id) == records[2::-1]
+
+    def test_records_of_one_time_are_on_one_page_each(self, journal: Journal) -> None:
+        ids = [uuid.UUID(f"8de543bd-e742-11f1-8000-00000000000{node}") for node in range(5)]
+        for one in ids:
+            put(journal, dataclasses.replace(a_record(), id=one))
+        first = journal.page(3)
+        assert [record.id for record in first + journal.page(3, before=first[-1].id)] == ids[::-1]
 
     def test_it_is_all_there_when_it_is_opened_again(self, journal: Journal) -> None:
         record = a_record()

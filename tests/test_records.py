@@ -82,6 +82,11 @@ def a_record(result: str = "9", *, filename: str = "9.png") -> Record:
     return Record(new_id(), filename, result, 0.9987, "digits_int8@0123456789ab", "5f" * 32)
 
 
+def id_at(ticks: int, node: int = 0) -> uuid.UUID:
+    """The time UUID of that many tenths of a microsecond since 1582."""
+    return uuid.UUID(fields=(ticks & 0xFFFFFFFF, ticks >> 32 & 0xFFFF, ticks >> 48 | 0x1000, 0x80, 0, node))
+
+
 def add(store: Records, count: int) -> list[Record]:
     """Adds so many records; newest first, as they are read."""
     added = [a_record(str(number)) for number in range(count)]
@@ -136,6 +141,16 @@ class TestAnyStore:
             seen += page
         assert seen == added
         assert list(every(store, page_size=size)) == added
+
+    def test_records_of_one_time_are_on_one_page_each(self, store: Records) -> None:
+        now = new_id().time
+        records = [dataclasses.replace(a_record(), id=id_at(now, node)) for node in range(1, 6)]
+        for record in records:
+            store.add(record, key="", answer="")
+        seen = store.page(2)
+        seen += store.page(2, before=seen[-1].id)
+        seen += store.page(2, before=seen[-1].id)
+        assert sorted(record.id for record in seen) == [record.id for record in records]
 
     def test_records_that_come_while_pages_are_read_do_not_disturb_them(self, store: Records) -> None:
         added = add(store, 6)
@@ -406,11 +421,6 @@ class TestOpenRecords:
             open_url(url)
         assert str(refusal.value).endswith("not postgres:…")
         assert "secret" not in str(refusal.value)
-
-
-def id_at(ticks: int, node: int = 0) -> uuid.UUID:
-    """The time UUID of that many tenths of a microsecond since 1582."""
-    return uuid.UUID(fields=(ticks & 0xFFFFFFFF, ticks >> 32 & 0xFFFF, ticks >> 48 | 0x1000, 0x80, 0, node))
 
 
 class TestIds:
