@@ -110,6 +110,7 @@ def test_make_lists_its_targets() -> None:
         "bench-remote",
         "soak",
         "cold-start",
+        "fuzz",
         "audit",
         "doctor",
         "coverage",
