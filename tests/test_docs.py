@@ -104,20 +104,9 @@ def test_architecture_knows_every_module_and_no_other() -> None:
 
 def test_make_lists_its_targets() -> None:
     listed = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    benches = (
-        "bench",
-        "bench-records",
-        "bench-remote",
-        "soak",
-        "cold-start",
-        "fuzz",
-        "audit",
-        "doctor",
-        "coverage",
-        "figures",
-        "stages",
-    )
-    for target in ("run", "test", "test-containers", "image", *benches, "lint", "train", "convert"):
+    benches = "bench bench-records bench-remote soak cold-start figures stages"
+    checks = "test test-containers fuzz audit doctor coverage lint"
+    for target in f"run image train convert {benches} {checks}".split():
         assert re.search(rf"^{target}\s", listed, re.MULTILINE)
 
 
