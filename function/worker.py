@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import signal
 import socket
 import struct
 import sys
@@ -14,6 +15,7 @@ from functools import partial
 from selectors import EVENT_READ, SelectorKey
 from typing import Any, ClassVar
 
+from gunicorn.arbiter import Arbiter
 from gunicorn.workers import gthread
 
 # Seconds at the end for what clients have sent, or are about to send, over connections that they hold: nginx.conf keeps
@@ -32,6 +34,8 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
     def run(self) -> None:
         if self.age == 1:  # the first of its kind
             type(self).listens([str(listener.getsockname()[0]) for listener in self.sockets])
+        if signal.SIGTERM in Arbiter.SIG_QUEUE:  # it came after the fork, before this process listened to signals
+            self.alive = False
         super().run()
 
     def enqueue_req(self, conn: Any) -> None:
