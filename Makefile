@@ -19,7 +19,7 @@ IMAGE ?= digit-reader
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-containers image image-size sbom bench bench-records bench-remote soak cold-start figures stages \
-  fuzz audit doctor coverage lint lock train convert
+  fuzz audit doctor coverage mutants lint lock train convert
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -88,6 +88,9 @@ coverage: $(VENV)/testing  ## say which lines and branches of function/ the test
 	@rm -rf .coverage && mkdir .coverage
 	@unset $(SERVING); $(BIN)/coverage run -m pytest --ignore tests/containers --ignore tests/test_cold.py; \
 	  $(BIN)/coverage combine --quiet && $(BIN)/coverage report --fail-under 95
+
+mutants: $(VENV)/testing  ## say which changes to prepare, records and upload no test would notice (docs/mutants.md)
+	@unset $(SERVING); MNIST_DIR=$${MNIST_DIR:-$(CURDIR)/data} $(BIN)/mutmut run && $(BIN)/mutmut results
 
 lock: $(VENV)/testing  ## write the pinned requirements, with hashes, from the .in files
 	@for name in function/requirements deploy/numpy; do $(BIN)/uv pip compile --quiet --universal --generate-hashes \

@@ -105,7 +105,7 @@ def test_architecture_knows_every_module_and_no_other() -> None:
 def test_make_lists_its_targets() -> None:
     listed = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     benches = "bench bench-records bench-remote soak cold-start figures stages"
-    checks = "test test-containers fuzz audit doctor coverage lint"
+    checks = "test test-containers fuzz audit doctor coverage mutants lint"
     for target in f"run image train convert {benches} {checks}".split():
         assert re.search(rf"^{target}\s", listed, re.MULTILINE)
 

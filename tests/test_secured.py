@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 import subprocess
 import time
@@ -134,7 +135,9 @@ def everything_said(service: Service) -> str:
     """All that a stranger or an operator gets to read."""
     paths = ("/health/ready", "/health/live", "/metrics", "/records", f"/records/{uuid.uuid1()}", "/openapi.json")
     told = [httpx.get(service.url + path, timeout=30).text for path in paths]
-    return "\n".join([*told, (service.folder / "log").read_text()])
+    log = (service.folder / "log").read_text()
+    messages = [json.loads(line)["message"] for line in log.splitlines() if line.startswith("{")]
+    return "\n".join([*told, log, *messages])
 
 
 # ── Who is let in ─────────────────────────────────────────────────────────────────────────────────────────────
