@@ -25,6 +25,7 @@ LATER = [
     "PIL.MpoImagePlugin",
     "function.records.cassandra",
     "function.records.__main__",
+    "function.apart",
     "function.page",
     "function.inference",
     "function.doctor",

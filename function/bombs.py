@@ -1,20 +1,22 @@
 """Small files that would take long, or much memory, to decode: told by their structure, before they are decoded.
 
-That a picture has too many pixels is told by its size. But a JPEG may go over its pixels a thousand times, the tiles of
-a TIFF may be larger than its picture, and a HEIC may be made of one picture many times. The decoders allow all of it.
+That a picture has too many pixels is told by its size. But a JPEG may go over its pixels a thousand times, and the
+tiles of a TIFF may be larger than its picture. The decoders allow it.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import struct
-from collections import defaultdict
 from collections.abc import Iterator
-from functools import cache
 
 from .errors import Unreadable
 
+TOO_LONG = "It takes too long to decode. Send a smaller picture, or save it anew."
+
 MOST_SCANS = 32  # of a JPEG, each over all of the picture: encoders make 10, or 18 of CMYK
+os.environ.setdefault("LIBTIFF_JPEG_MAX_ALLOWED_SCAN_NUMBER", str(MOST_SCANS + 1))  # and in a TIFF; else a hundred
 MOST_PIECES = 65_536  # of a TIFF, strips or tiles: Pillow makes a list of them; tiles of 32×32 for the largest picture
 LAYERS = 4  # times the most pixels may be in the tiles of a TIFF, whose colours may lie in tiles of their own
 MOST_IN_RUNS = 4_000_000  # pixels of a BMP that is stored as runs of equal ones: Pillow reads those in Python
@@ -33,10 +35,6 @@ BYTES_OF_TYPE = {1: 1, 3: 2, 6: 1, 8: 2, 4: 4, 9: 4}
 OLD_HEADER = 12  # bytes: OS/2's of a BMP, which knows no compression
 RUN_LENGTHS = (1, 2)
 
-MOST_META = 2**20  # bytes: of a HEIC, that say how it is made; telephones write some 10,000
-
-Table = dict[int, list[int]]
-
 
 def refuse_bomb(kind: str, data: bytes, max_pixels: int) -> None:
     """Raises `Unreadable` for what would take much more than a picture of `max_pixels` pixels; and some other exception
@@ -47,8 +45,6 @@ def refuse_bomb(kind: str, data: bytes, max_pixels: int) -> None:
         check_tiles(data, max_pixels)
     elif kind == "BMP":
         check_runs(data)
-    elif kind == "HEIF":
-        check_size(most_decoded(data), max_pixels)
 
 
 def check_size(pixels: int, max_pixels: int) -> None:
@@ -107,88 +103,3 @@ def check_runs(data: bytes) -> None:
     header, width, height, _, _, compression = struct.unpack_from("<IiiHHI", data, 14)
     if header > OLD_HEADER and compression in RUN_LENGTHS:
         check_size(abs(width * height), MOST_IN_RUNS)
-
-
-# ── HEIC ──────────────────────────────────────────────────────────────────────────────────────────────────────
-def most_decoded(data: bytes) -> int:
-    """How many pixels are decoded for that picture of a HEIC that takes most. A picture may be made of others (ISO/IEC
-    23008-12, 6.6), which are decoded as often as they are in it, with what lies beside them, such as transparency."""
-    areas: dict[int, int] = {}
-    made_of: Table = defaultdict(list)
-    beside: Table = defaultdict(list)
-    for box, content in boxes(memoryview(data)):
-        if box == b"meta" and len(content) > MOST_META:
-            raise Unreadable("It says too much about itself. Save it anew.")
-        for table, rows in boxes(content[4:]) if box == b"meta" else ():
-            if table == b"iprp":
-                areas.update(read_areas(rows))
-            elif table == b"iref":
-                read_references(rows, made_of, beside)
-
-    @cache
-    def decoded(item: int) -> int:
-        parts = made_of.get(item, [])
-        parts = parts + [other for part in parts for other in beside.get(part, [])]
-        return max(areas.get(item, 0), sum(map(decoded, parts)))
-
-    return max(map(decoded, {*areas, *made_of}), default=0)
-
-
-def boxes(data: memoryview) -> Iterator[tuple[bytes, memoryview]]:
-    """The type and the content of each box (ISO/IEC 14496-12, 4.2)."""
-    place = 0
-    while place + 8 <= len(data):
-        size, kind = struct.unpack_from(">I4s", data, place)
-        head = 8
-        if size == 1:
-            (size,), head = struct.unpack_from(">Q", data, place + 8), 16
-        end = place + size if size else len(data)
-        yield kind, data[place + head : end]
-        place = max(end, place + head)
-
-
-def read_references(table: memoryview, made_of: Table, beside: Table) -> None:
-    """Add which items an item is made of, and which lie beside it. Those say themselves what they lie beside."""
-    number = "I" if table[0] else "H"
-    for kind, row in boxes(table[4:]):
-        item, count = struct.unpack_from(f">{number}H", row)
-        others = struct.unpack_from(f">{count}{number}", row, struct.calcsize(f">{number}H"))
-        if kind == b"dimg":
-            made_of[item] += others
-        elif kind == b"auxl":
-            for other in others:
-                beside[other].append(item)
-
-
-def read_areas(table: memoryview) -> dict[int, int]:
-    """Pixels of each item, as its properties say."""
-    areas: dict[int, int] = {}
-    parts = list(boxes(table))
-    known = [area(kind, content) for part, rows in parts if part == b"ipco" for kind, content in boxes(rows)]
-    for item, index in (each for part, rows in parts if part == b"ipma" for each in associations(rows)):
-        if 1 <= index <= len(known):
-            areas[item] = max(areas.get(item, 0), known[index - 1])
-    return areas
-
-
-def area(kind: bytes, content: memoryview) -> int:
-    if kind != b"ispe":
-        return 0
-    width, height = struct.unpack_from(">II", content, 4)
-    return int(width * height)
-
-
-def associations(table: memoryview) -> Iterator[tuple[int, int]]:
-    """Items and their properties, which are counted from 1."""
-    item_number, index_number, essential = (
-        ("I" if table[0] else "H"),
-        *(("H", 1 << 15) if table[3] & 1 else ("B", 1 << 7)),
-    )
-    (items,) = struct.unpack_from(">I", table, 4)
-    place = 8
-    for _ in range(items):
-        item, count = struct.unpack_from(f">{item_number}B", table, place)
-        place += struct.calcsize(f">{item_number}B")
-        for index in struct.unpack_from(f">{count}{index_number}", table, place):
-            yield item, index & (essential - 1)
-        place += count * struct.calcsize(index_number)

@@ -1,4 +1,4 @@
-"""Bytes → an upright picture of bounded size. The only parser of untrusted bytes."""
+"""Bytes → an upright picture of bounded size. The only parser of untrusted bytes, with `bombs.py` and `apart.py`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image, ImageFile
 
-from .bombs import check_size, refuse_bomb
+from .bombs import TOO_LONG, check_size, refuse_bomb
 from .errors import NotAPicture, Unreadable
 
 Pixels = npt.NDArray[np.uint8]
@@ -39,7 +39,7 @@ KINDS = {
     "GIF": (rb"GIF8[79]a", "PIL.GifImagePlugin"),
     "WEBP": (rb"RIFF.{4}WEBP", "PIL.WebPImagePlugin"),
     "AVIF": (rb".{4}ftyp(?:avi[fs]|mi[fa]1.{0,64}?avif)", "PIL.AvifImagePlugin"),
-    "HEIF": (rb".{4}ftyp(?:he[iv][cmsx]|m[is]f1)", ".heif"),
+    "HEIF": (rb".{4}ftyp(?:he[iv][cmsx]|m[is]f1)", "_pillow_heif"),
     "TIFF": (rb"II[*+]\0|MM\0[*+]", "PIL.TiffImagePlugin"),
     "BMP": (rb"BM.{4}\0{4}", "PIL.BmpImagePlugin"),
     "PPM": (rb"P[1-6]\s", "PIL.PpmImagePlugin"),
@@ -55,6 +55,7 @@ UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 LYING = (5, 6, 7, 8)
+VIDEO = ("AVIF", "HEIF")  # pictures that are coded as video is
 READABLE = "PNG, JPEG, GIF, WebP, AVIF, HEIC, TIFF, BMP and PNM"
 
 
@@ -88,7 +89,7 @@ class Timed(io.BytesIO):
 
     def read(self, size: int | None = -1, /) -> bytes:
         if time.thread_time() > self._end:
-            raise Unreadable("It takes too long to decode. Send a smaller picture, or save it anew.")
+            raise Unreadable(TOO_LONG)
         return super().read(size)
 
 
@@ -119,20 +120,11 @@ def decode(data: bytes, *, max_pixels: int) -> Picture:
     """
     kind = sniff(data)
     try:
-        refuse_bomb(kind, data, max_pixels)
-        image = open_as(kind, data)
-        width, height = image.size
-        check_size(width * height, max_pixels)
-        image.draft("RGB", (WORKING_SIDE, WORKING_SIDE))
-        with DECODING.taken(pixels_held(image, width * height, max_pixels), max_pixels):
-            picture = to_picture(image, width, height)
-            image.close()
-            del image  # a decoder holds as much memory as the pixels do
+        return decode_video(kind, data, max_pixels) if kind in VIDEO else decode_still(kind, data, max_pixels)
     except (Unreadable, MemoryError):
         raise
     except Exception as error:  # the decoders of nine formats raise nearly everything on damaged bytes
         raise Unreadable(f"The {kind} file is damaged or incomplete. Save or send it anew.") from error
-    return picture
 
 
 def sniff(data: bytes) -> str:
@@ -143,18 +135,33 @@ def sniff(data: bytes) -> str:
     raise NotAPicture(f"The bytes are of no kind that can be read: send {READABLE}.")
 
 
+def decode_video(kind: str, data: bytes, max_pixels: int) -> Picture:
+    """One at a time: how much memory it takes cannot be told from its size."""
+    from .apart import decode_apart
+
+    with DECODING.taken(max_pixels, max_pixels):
+        return upright(*decode_apart(kind, data, side=WORKING_SIDE, max_pixels=max_pixels))
+
+
+def decode_still(kind: str, data: bytes, max_pixels: int) -> Picture:
+    refuse_bomb(kind, data, max_pixels)
+    image = open_as(kind, data)
+    width, height = image.size
+    check_size(width * height, max_pixels)
+    image.draft("RGB", (WORKING_SIDE, WORKING_SIDE))
+    # A JPEG is reduced while it is decoded, but not if it comes in passes: those are held in full.
+    held = width * height if "progressive" in image.info else image.width * image.height
+    with DECODING.taken(held, max_pixels):
+        picture = to_picture(image, width, height)
+        image.close()
+        del image  # a decoder holds as much memory as the pixels do
+    return picture
+
+
 def open_as(kind: str, data: bytes) -> Image.Image:
-    importlib.import_module(KINDS[kind][1], __package__)
+    importlib.import_module(KINDS[kind][1])
     factory, _ = Image.OPEN[kind]  # Image.open would import the modules of five kinds at its first use
     return factory(Timed(data), "")
-
-
-def pixels_held(image: Image.Image, pixels: int, max_pixels: int) -> int:
-    """How many a decoder holds at once, of a picture of `pixels`: fewer if it is reduced while it is decoded, but not
-    if it comes in passes. Of an AVIF nobody knows: it may have more than it says."""
-    if image.format == "AVIF":
-        return max_pixels
-    return pixels if "progressive" in image.info else image.width * image.height
 
 
 def to_picture(image: Image.Image, width: int, height: int) -> Picture:
@@ -165,9 +172,14 @@ def to_picture(image: Image.Image, width: int, height: int) -> Picture:
     orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
     small = resizable(image)
     small.thumbnail((WORKING_SIDE, WORKING_SIDE), Image.Resampling.BOX)
+    return upright(small, width, height, orientation)
+
+
+def upright(image: Image.Image, width: int, height: int, orientation: int) -> Picture:
+    """`width` and `height` are those of the full picture, as it lies."""
     if orientation in UPRIGHT:
-        small = small.transpose(UPRIGHT[orientation])
-    return Picture(to_rgb(small), *((height, width) if orientation in LYING else (width, height)))
+        image = image.transpose(UPRIGHT[orientation])
+    return Picture(to_rgb(image), *((height, width) if orientation in LYING else (width, height)))
 
 
 def resizable(image: Image.Image) -> Image.Image:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from function.bombs import MOST_PIECES, MOST_SCANS, most_decoded
+from function.bombs import MOST_PIECES, MOST_SCANS
 from function.decode import Picture, decode
 from function.errors import Unreadable
 from tests.bombs import (
@@ -17,25 +17,13 @@ from tests.bombs import (
     GREY,
     LONG,
     PICTURES,
-    THREE_COLOURS,
     Entries,
-    alpha_many_times,
     bmp,
-    box,
-    clap,
-    coded,
-    full_box,
     grey_tiff,
-    grid,
-    heic,
     jpeg_scanned_again,
-    large_many_times,
-    overlay,
-    said_of_many,
-    size_box,
+    tiff_of_jpegs,
     tiled_tiff,
 )
-from tests.heic import LYING_4
 from tests.helpers import encode
 from tests.test_decode import difference, peak_of_decoding
 
@@ -78,6 +66,11 @@ class TestScans:
         data, scan = PICTURES[kind], b"\xff\xda\0\x08" * 100
         thumbnail = b"\xff\xe1" + struct.pack(">H", 2 + len(scan)) + scan
         assert difference(decoded(data[:2] + thumbnail + data[2:] + scan).pixels, FOUR) < 4
+
+    def test_in_a_tiff_they_count_too(self) -> None:
+        assert decoded(tiff_of_jpegs(MOST_SCANS, 80, 2)).pixels.min() == 255
+        with pytest.raises(Unreadable, match="damaged"):
+            decoded(tiff_of_jpegs(MOST_SCANS + 1, 80, 2))
 
     @pytest.mark.skipif(sys.platform != "linux", reason="there is no /proc")
     def test_threads_take_turns_with_passes_which_are_held_in_full(self) -> None:
@@ -133,78 +126,3 @@ class TestRuns:
     def test_a_large_one_is_not(self, width: int, height: int, compression: int) -> None:
         with pytest.raises(Unreadable, match="more than 4,000,000 pixels"):
             decoded(bmp(width, height, b"\0\1", bits=8 // compression, compression=compression))
-
-
-# ── HEIC ──────────────────────────────────────────────────────────────────────────────────────────────────────
-CODING, PIXELS = coded(LYING_4[:-36])  # without its EXIF
-SMALL = 96 * 80
-
-
-def tiled_heic(rows: int, columns: int) -> bytes:
-    """The 4 on its side, in rows and columns."""
-    width, height = 96 * columns, 80 * rows
-    items = {1: (b"grid", grid(rows, columns, width, height)), 2: (b"hvc1", PIXELS)}
-    properties = [size_box(width, height), CODING, size_box(96, 80), THREE_COLOURS]
-    return heic(items, properties, {1: [1, 4], 2: [2, 3, 4]}, [(b"dimg", 1, [2] * (rows * columns))])
-
-
-class TestMostDecoded:
-    def test_a_picture_counts_for_itself(self) -> None:
-        assert most_decoded(LYING_4) == SMALL
-
-    def test_a_picture_made_of_others_counts_for_those(self) -> None:
-        assert most_decoded(tiled_heic(2, 3)) == 6 * SMALL
-        assert most_decoded(large_many_times(b"grid", grid(1, 5, 64, 64), 5)) == 5 * LARGE
-        assert most_decoded(large_many_times(b"iovl", overlay(7, 64, 64), 7)) == 7 * LARGE
-        assert most_decoded(large_many_times(b"iden", b"", 1)) == LARGE
-
-    def test_that_only_a_little_of_each_is_shown_does_not_matter(self) -> None:
-        assert most_decoded(large_many_times(b"grid", grid(3, 3, 192, 192), 9, more=clap(64, 64))) == 9 * LARGE
-
-    def test_what_lies_beside_its_parts_counts_too(self) -> None:
-        assert most_decoded(alpha_many_times()) == 25 * (LARGE + 64 * 64)
-
-    def test_parts_of_parts_count_as_often_as_they_are_in_it(self) -> None:
-        levels = range(1, 21)
-        references = [(b"dimg", level, [level + 1] * 2) for level in levels]
-        items = {**{level: (b"iovl", overlay(2, 64, 64)) for level in levels}, 21: (b"hvc1", PIXELS)}
-        data = heic(items, [size_box(96, 80)], {21: [1]} | {level: [] for level in levels}, references)
-        assert most_decoded(data) == 2**20 * SMALL
-
-    def test_the_larger_of_two_sizes_counts(self) -> None:
-        data = heic({1: (b"hvc1", PIXELS)}, [size_box(1, 1), size_box(96, 80), size_box(2, 2)], {1: [1, 2, 3]}, [])
-        assert most_decoded(data) == SMALL
-
-    def test_wide_tables_say_the_same_as_narrow_ones(self) -> None:
-        refers = full_box(b"iref", box(b"dimg", struct.pack(">IH3I", 1, 3, 2, 2, 2)), version=1)
-        rows = struct.pack(">I", 1) + struct.pack(">IBH", 2, 1, 0x8001)
-        has = box(b"ipma", struct.pack(">I", 1 << 24 | 1), rows)
-        described = box(b"iprp", box(b"ipco", size_box(96, 80)), has)
-        meta = full_box(b"meta", refers, described)
-        long = struct.pack(">I4sQ", 1, b"meta", len(meta) + 8) + meta[8:]
-        last = struct.pack(">I4s", 0, b"meta") + meta[8:]
-        free = box(b"free", b"")
-        for data in (meta, free + long + free, free + last):
-            assert most_decoded(data) == 3 * SMALL
-
-    def test_what_is_made_of_itself_is_damaged(self) -> None:
-        with pytest.raises(RecursionError):
-            most_decoded(heic({1: (b"iden", b"")}, [size_box(64, 64)], {1: [1]}, [(b"dimg", 1, [1])]))
-
-
-class TestHeic:
-    def test_a_picture_of_tiles_is_read(self) -> None:
-        picture = decoded(tiled_heic(2, 3))
-        tile = FOUR.transpose(Image.Transpose.ROTATE_90)
-        whole = Image.new("RGB", (288, 160))
-        for column, row in np.ndindex(3, 2):
-            whole.paste(tile, (96 * column, 80 * row))
-        assert difference(picture.pixels, whole) < 4
-
-    def test_one_of_too_many_is_not(self) -> None:
-        with pytest.raises(Unreadable, match="more than 46,079 pixels"):
-            decoded(tiled_heic(2, 3), 6 * SMALL - 1)
-
-    @pytest.mark.skipif(sys.platform != "linux", reason="there is no /proc")
-    def test_what_is_said_of_many_pictures_is_not_copied_for_each(self) -> None:
-        assert peak_of_decoding(said_of_many(900, 15_000_000)) < 100 * 2**20

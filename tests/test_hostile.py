@@ -89,9 +89,9 @@ def family(service: Service) -> list[int]:
 
 
 def processor_time(pids: list[int]) -> float:
-    """Seconds: utime and stime, proc(5)."""
+    """Seconds, with those of their children that have ended: proc(5)."""
     fields = (Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in pids)
-    return sum(int(each[11]) + int(each[12]) for each in fields) / 100
+    return sum(sum(map(int, each[11:15])) for each in fields) / 100
 
 
 def peak(pids: list[int]) -> int:
