@@ -65,7 +65,7 @@ from .worker import install, waited
 
 CORRECTION = re.compile(r"[0-9? \n]{0,200}")
 KEY = re.compile(r"[!-~]{0,128}")
-LONGEST_CORRECTION = 4096  # bytes: of 200 characters, however they are written
+LONGEST_CORRECTION = 2**20  # bytes: far more than 200 characters take
 LONGEST_PAGE = 1000
 DOWNLOADS = 2  # of all records, that a process sends at once
 NOWHERE = "POST a picture to /, or see /openapi.json for all that can be asked."

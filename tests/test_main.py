@@ -40,6 +40,15 @@ def post(service: Service, content: bytes, query: str = "", **headers: str) -> h
     return httpx.post(f"{service.url}/{query}", content=content, headers=named, timeout=60)
 
 
+def post_until_read(service: Service, content: bytes) -> httpx.Response:
+    """As a client does that is told to come back, where a machine is too slow for so many at once."""
+    response = post(service, content)
+    while response.status_code == 503:
+        time.sleep(int(response.headers["Retry-After"]))
+        response = post(service, content)
+    return response
+
+
 def answer(response: httpx.Response) -> dict[str, Any]:
     assert response.status_code == 200, response.text
     assert response.headers["Content-Type"] == "application/json"
@@ -649,7 +658,7 @@ class TestUnderLoad:
     def test_many_clients_at_once_get_their_own_answers_and_each_is_recorded_once(self, service: Service) -> None:
         digits = [index % 10 for index in range(60)]
         with ThreadPoolExecutor(20) as pool:
-            answers = list(pool.map(lambda digit: answer(post(service, digit_png(digit))), digits))
+            answers = list(pool.map(lambda digit: answer(post_until_read(service, digit_png(digit))), digits))
         assert [given["result"] for given in answers] == [str(digit) for digit in digits]
         ids = [record["id"] for record in kept(service)]
         assert [ids.count(given["id"]) for given in answers] == [1] * 60

@@ -117,7 +117,7 @@ class TestARealFunction:
         measure(service.url, "--requests", 3, "--csv", tmp_path / "answers.csv")
         with (tmp_path / "answers.csv").open(newline="") as file:
             first, *others = csv.DictReader(file)
-        stages = ["lookup", "upload", "decode", "wait", "locate", "classify"]
+        stages = ["lookup", "upload", "wait", "decode", "locate", "classify"]
         assert list(first) == ["time", "cold", "status", "error", "whole", "connect", "server", *stages]
         assert len(others) == 2
         assert float(first["server"]) == pytest.approx(sum(float(first[stage]) for stage in stages), abs=0.1)
