@@ -230,6 +230,7 @@ def health_json(model: str, state: State) -> str:
     return json.dumps({**health, "reason": state.reason} if state.reason else health, ensure_ascii=False)
 
 
+FORMULAS = ("=", "+", "-", "@")  # what they begin with
 COLUMNS = ("time", "filename", "result", "confidence", "correction", "model", "image_sha256", "id")
 
 
@@ -251,11 +252,16 @@ def records_csv(records: Iterable[Record]) -> Iterator[str]:
     writer = csv.writer(line)
     writer.writerow(COLUMNS)
     for record in records:
-        writer.writerow(record_dict(record).values())
+        writer.writerow(map(as_text, record_dict(record).values()))
         yield line.getvalue()
         line.seek(0)
         line.truncate()
     yield line.getvalue()
+
+
+def as_text(value: Any) -> Any:
+    """With an apostrophe before what a spreadsheet would take for a formula, and carry out (CWE-1236)."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULAS) else value
 
 
 def records_ndjson(records: Iterable[Record]) -> Iterator[str]:

@@ -21,6 +21,8 @@ from gunicorn.workers import gthread
 # Seconds at the end for what clients have sent, or are about to send, over connections that they hold: nginx.conf keeps
 # one for a second.
 LAST = 1.5
+# Bytes of a request's first line. functions-framework sets no limit, and gunicorn takes time by the square of it.
+LONGEST_LINE = 8190
 
 SO_ATTACH_FILTER, BPF_RETURN = 26, 6  # asm-generic/socket.h, linux/bpf_common.h
 
@@ -34,6 +36,7 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
     def run(self) -> None:
         if self.age == 1:  # the first of its kind
             type(self).listens([str(listener.getsockname()[0]) for listener in self.sockets])
+        self.cfg.set("limit_request_line", LONGEST_LINE)
         if signal.SIGTERM in Arbiter.SIG_QUEUE:  # it came after the fork, before this process listened to signals
             self.alive = False
         super().run()

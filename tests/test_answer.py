@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import uuid
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -321,6 +322,11 @@ class TestRecords:
         read_back = list(csv.DictReader(io.StringIO(text, newline="")))
         written = [{name: "" if value is None else str(value) for name, value in told(r).items()} for r in AWKWARD]
         assert read_back == written
+
+    @pytest.mark.parametrize("name", ["=1+1.png", "+1.png", "-1.png", "@sum.png"])
+    def test_no_name_in_csv_is_taken_for_a_formula(self, name: str) -> None:
+        rows = csv.DictReader(io.StringIO("".join(records_csv([replace(AWKWARD[0], filename=name)])), newline=""))
+        assert next(rows)["filename"] == f"'{name}"
 
     def test_csv_is_as_rfc_4180_has_it(self) -> None:
         text = "".join(records_csv(AWKWARD[2:3]))
