@@ -101,11 +101,16 @@ def running_function(
         wait_until_live(f"http://127.0.0.1:{port}", process, folder / "log")
         yield Service(f"http://127.0.0.1:{port}", folder, process)
     finally:
-        process.terminate()
-        try:
-            process.wait(timeout=20)
-        finally:
-            process.kill()
+        end(process)
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Tell it to, and kill it if it has not done so in time, which is an error."""
+    process.terminate()
+    try:
+        process.wait(timeout=20)
+    finally:
+        process.kill()
 
 
 def knowing(names: Path) -> dict[str, str]:

@@ -20,7 +20,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from function.metrics import PREFIX, Metrics
 from function.records import State
-from tests.helpers import ROOT, digit_png, free_port, running_function
+from tests.helpers import ROOT, digit_png, end, free_port, running_function
 
 DASHBOARD = json.loads((ROOT / "deploy" / "grafana.json").read_text())
 ALERTS = yaml.safe_load((ROOT / "deploy" / "alerts.yaml").read_text())
@@ -155,11 +155,7 @@ def prometheus(folder: Path, address: str) -> Iterator[str]:
         wait_until_ready(f"http://127.0.0.1:{port}", process)
         yield f"http://127.0.0.1:{port}"
     finally:
-        process.terminate()
-        try:
-            process.wait(timeout=20)
-        finally:
-            process.kill()
+        end(process)
 
 
 def wait_until_ready(url: str, process: subprocess.Popen[bytes], seconds: float = 60) -> None:
