@@ -31,7 +31,6 @@ if TYPE_CHECKING:  # each check imports what it looks at: whatever is missing, t
     from .records.sqlite import SqliteFile
 
 SHAPES = ((1, 28, 28, 1), (1, 11))  # of the model's input and output
-FORM = 64 * 1024  # bytes that nginx's limit has for what is around a picture in a form
 DECODED = 16  # bytes of memory for each pixel, at most
 PROCESS = 100 * MEBIBYTE  # of memory for a worker beside its pictures
 HIDDEN = 4  # characters: shorter secrets are in too many words to be taken out of them
@@ -322,12 +321,16 @@ def try_to_make(session: Any, statement: str) -> None:
 
 # ── How much, and for whom ────────────────────────────────────────────────────────────────────────────────────
 def check_nginx(settings: Settings, _: Environment) -> str:
+    from .upload import ENVELOPE
+
     said = in_front(settings, "nginx.conf", r"client_max_body_size\s+(\d+)([kKmMgG]?);")
     if not said:
         return ""
     size = int(said[1]) * 1024 ** " kmg".index(said[2].lower() or " ")
-    right = f"Set client_max_body_size {settings.max_upload_bytes + FORM}; in nginx.conf, and mend what its 413 says."
-    return agree(settings, "nginx", size - FORM if size else math.inf, right)  # 0 is none
+    right = (
+        f"Set client_max_body_size {settings.max_upload_bytes + ENVELOPE}; in nginx.conf, and mend what its 413 says."
+    )
+    return agree(settings, "nginx", size - ENVELOPE if size else math.inf, right)  # 0 is none
 
 
 def check_page(settings: Settings, _: Environment) -> str:
