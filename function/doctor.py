@@ -24,7 +24,7 @@ from importlib.util import cache_from_source
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .settings import MEBIBYTE, PACKAGE, Settings, read_settings
+from .settings import ENVELOPE, MEBIBYTE, PACKAGE, Settings, read_settings
 
 if TYPE_CHECKING:  # each check imports what it looks at: whatever is missing, the others still speak
     from .records.address import Address
@@ -321,8 +321,6 @@ def try_to_make(session: Any, statement: str) -> None:
 
 # ── How much, and for whom ────────────────────────────────────────────────────────────────────────────────────
 def check_nginx(settings: Settings, _: Environment) -> str:
-    from .upload import ENVELOPE
-
     said = in_front(settings, "nginx.conf", r"client_max_body_size\s+(\d+)([kKmMgG]?);")
     if not said:
         return ""

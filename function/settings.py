@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 MEBIBYTE = 1024 * 1024
+ENVELOPE = 64 * 1024  # bytes that a multipart body may be longer than the picture in it
 PACKAGE = Path(__file__).resolve().parent
 MODEL = PACKAGE.parent / "model" / "digits_int8.tflite"
 YES, NO = ("true", "yes", "1"), ("false", "no", "0", "")

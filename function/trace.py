@@ -30,7 +30,7 @@ PACKAGES = {
 START = 0.5  # seconds until they are imported: the first answer has the processor to itself
 TICK = 0.5  # seconds between two looks at what waits
 WAITING = 2048  # requests at most; the oldest are let go
-LAST = 3.0  # seconds for what is left when a process ends
+LAST = 3.0  # seconds for what is left when a process ends, after as many for packages that are being imported
 
 log = logging.getLogger(__name__)
 
@@ -80,6 +80,7 @@ class Exporter:
     def __init__(self) -> None:
         self._waiting: deque[Exchange] = deque(maxlen=WAITING)
         self._ending = threading.Event()
+        self._imported = threading.Event()
         self._starting = threading.Lock()
         self._process = 0
 
@@ -100,6 +101,7 @@ class Exporter:
 
     def _close(self, thread: threading.Thread) -> None:
         self._ending.set()
+        self._imported.wait(LAST)
         thread.join(LAST)
 
     def _run(self) -> None:
@@ -107,6 +109,7 @@ class Exporter:
         try:
             from .spans import Spans
 
+            self._imported.set()
             spans = Spans()
             while not self._ending.wait(TICK):
                 self._send(spans)
@@ -114,6 +117,7 @@ class Exporter:
             spans.close()
         except Exception:  # of packages that are of another version than these
             log.exception("There are no traces from this process")
+            self._imported.set()
 
     def _send(self, spans: Spans) -> None:
         while self._waiting:

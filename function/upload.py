@@ -17,8 +17,8 @@ from werkzeug.formparser import FormDataParser
 from werkzeug.http import parse_options_header
 
 from .errors import BadRequest, TooLarge
+from .settings import ENVELOPE
 
-ENVELOPE = 64 * 1024  # bytes that a multipart body may be longer than the picture in it
 BLOCK = 64 * 1024
 LONGEST_FIELD = 128 * 1024  # bytes, and likewise what is said about a part: more takes long to parse
 MOST_PARTS = 32

@@ -23,8 +23,7 @@ import pytest
 
 from function.records import Record, new_id
 from function.records.sqlite import INSERT, values
-from function.settings import read_settings
-from function.upload import ENVELOPE
+from function.settings import ENVELOPE, read_settings
 from tests.helpers import Service, digit_png, free_port, running_function
 from tests.nginx import (
     FRONTEND,

@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from function.errors import BadRequest, TooLarge
+from function.settings import ENVELOPE
 from function.upload import (
     BLOCK,
-    ENVELOPE,
     LONGEST_FIELD,
     MOST_PARTS,
     MOST_VALUES,
