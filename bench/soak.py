@@ -70,9 +70,10 @@ async def ask(url: str, picture: bytes, began: float, seconds: float, answers: l
         await reader.readexactly(int(fields["content-length"]))
         now = time.perf_counter()
         answers.append(Answer(now - began, now - asked, int(head.split()[1])))
-        if not rude and "retry-after" in fields:
+        waits = not rude and "retry-after" in fields
+        if waits:
             await asyncio.sleep(min(float(fields["retry-after"]), max(0.0, began + seconds - now)))
-        if fields["connection"] == "close":
+        if waits or fields["connection"] == "close":  # the function closes what is idle
             writer.close()
             reader, writer = await asyncio.open_connection(host, int(port))
     writer.close()

@@ -1,37 +1,78 @@
 import * as corrections from './corrections.js';
 import { element, part } from './dom.js';
+import { duration, percent, wholePercent } from './formats.js';
+import { language } from './language.js';
 import * as preview from './preview.js';
-import * as texts from './texts.js';
+import { texts } from './texts.js';
 
 /** @typedef {import('./api.js').Answer} Answer @typedef {import('./api.js').Mark} Mark */
 
 /** A digit with less confidence is doubtful: the function's own limit, for its notice. */
 const UNSURE = 0.6;
 
+/** Whether its copying is being told about. */
+let telling = 0;
+
 /** Draws what was read. @param {Answer} answer @param {number} milliseconds from sending to having the answer */
 export function drawAnswer(answer, milliseconds) {
   drawResult(answer.result);
-  part('confidence').textContent = answer.digits.length ? texts.sure(answer.confidence) : '';
-  part('notice').textContent = answer.notice?.text ?? '';
-  part('took').textContent = texts.duration(milliseconds);
-  part('recorded').textContent = texts.recorded[answer.recorded] ?? answer.recorded;
-  part('model').textContent = answer.model;
+  say('confidence', answer.digits.length ? texts.sure(answer.confidence) : '');
+  drawNotice(answer.notice);
+  say('took', duration(milliseconds));
+  say('recorded', texts.recorded[answer.recorded] ?? answer.recorded);
+  say('model', answer.model);
   corrections.begin(answer);
   drawMarks(answer.digits);
 }
 
-/** The same panel without an answer; it keeps its size, so that the next answer moves nothing. */
-export function clearAnswer() {
-  for (const name of ['result', 'confidence', 'notice', 'took', 'recorded', 'model']) part(name).textContent = '';
+/** The same panel without an answer; it keeps its size, so that the next answer moves nothing. @param {string} notice */
+export function clearAnswer(notice = '') {
+  for (const name of ['result', 'confidence', 'took', 'recorded', 'model']) say(name, '');
+  say('notice', notice);
   part('result').removeAttribute('data-length');
+  part('copy').hidden = true;
   corrections.end();
   drawMarks([]);
 }
 
+export function listenToCopying() {
+  part('copy').addEventListener('click', async () => {
+    const isDone = await copied(part('result').dataset.text);
+    clearTimeout(telling);
+    part('copy').textContent = isDone ? texts.copied : texts.notCopied;
+    telling = setTimeout(() => { part('copy').textContent = texts.copy; }, 2000);
+  });
+}
+
+/** @param {string} text @returns {Promise<boolean>} whether it is on the clipboard, which browsers open over HTTPS alone */
+async function copied(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    getSelection().selectAllChildren(part('result'));
+    return document.execCommand('copy');
+  }
+}
+
+/** The API's own words, which are English. @param {Answer['notice']} notice */
+function drawNotice(notice) {
+  const own = language === 'en' ? undefined : texts.notices[notice?.code];
+  part('notice').lang = own || !notice ? language : 'en';
+  say('notice', own ?? notice?.text ?? '');
+}
+
+/** Only what differs: a live region says whatever is put in. @param {string} name @param {string} text */
+function say(name, text) {
+  if (part(name).textContent !== text) part(name).textContent = text;
+}
+
 /** @param {string} result */
 function drawResult(result) {
-  part('result').textContent = result || texts.noDigit;
+  say('result', result || texts.noDigit);
+  part('result').dataset.text = result;
   part('result').dataset.length = lengthOf(result);
+  part('copy').hidden = !result;
 }
 
 /** @param {string} result */
@@ -55,7 +96,7 @@ function drawMarks(marks) {
 
 /** @param {Mark} mark @returns {import('./preview.js').Drawn} */
 function drawn(mark) {
-  return { box: mark.box, name: shortOf(mark), share: texts.wholePercent(mark.confidence), doubtful: isDoubtful(mark) };
+  return { box: mark.box, name: shortOf(mark), share: wholePercent(mark.confidence), doubtful: isDoubtful(mark) };
 }
 
 /** Has the same effect as choosing it below. @param {Mark[]} marks @param {number} index */
@@ -86,6 +127,7 @@ function select(marks, index) {
   preview.markBox(marks.length > 1 ? index : -1);
   corrections.choose(index);
   drawSeen(mark);
+  say('doubt', mark && isDoubtful(mark) ? texts.unsure(likeliest(mark)) : '');
   drawBars(mark?.probabilities ?? [], mark?.digit);
 }
 
@@ -102,7 +144,7 @@ function drawBars(probabilities, likeliest) {
   [...part('bars').children].forEach((row, digit) => {
     row.classList.toggle('likeliest', digit === likeliest);
     row.querySelector('.fill').style.setProperty('--probability', String(probabilities[digit] ?? 0));
-    row.querySelector('.share').textContent = texts.percent(probabilities[digit]);
+    row.querySelector('.share').textContent = percent(probabilities[digit]);
   });
 }
 
@@ -110,6 +152,17 @@ function drawBars(probabilities, likeliest) {
 function bar(digit) {
   const track = element('span', { className: 'track', ariaHidden: 'true' }, element('span', { className: 'fill' }));
   return element('li', {}, element('span', {}, String(digit)), track, element('span', { className: 'share' }));
+}
+
+/**
+ * What a mark most likely is: what it was read as, and the likeliest of the rest.
+ * @param {Mark} mark
+ * @returns {(number | null)[]} two, of which null is no digit
+ */
+export function likeliest({ digit, probabilities }) {
+  const others = (probabilities ?? []).map((share, other) => [share, other]).filter(([, other]) => other !== digit);
+  others.sort(([one], [other]) => other - one);
+  return [digit, others[0]?.[1] ?? null];
 }
 
 /** @param {Mark} mark */

@@ -1,11 +1,12 @@
 import { asProblem, correct } from './api.js';
 import { element, part } from './dom.js';
-import * as texts from './texts.js';
+import { texts } from './texts.js';
 
 /**
- * An answer that can be corrected: how its `digits` were read, the text that its record says now, and what it said `before`.
- * @typedef {{id: string, result: string, digits: (number | null)[], text: string, before: string[], saving: boolean,
- *            hasChanged: boolean}} Kept
+ * An answer that can be corrected: how its `digits` were read, the `correction` that its record has now, if any, and which
+ * it had `before`.
+ * @typedef {{id: string, result: string, digits: (number | null)[], correction: string | null, before: (string | null)[],
+ *            saving: boolean, hasChanged: boolean}} Kept
  */
 
 /** @type {Kept | null} */
@@ -30,7 +31,7 @@ export function listen(onsaved) {
 export function begin({ id, result, digits, recorded }) {
   const read = digits.map(({ digit }) => digit);
   const isKept = recorded === 'stored' || recorded === 'queued';
-  set(isKept ? { id, result, digits: read, text: result, before: [], saving: false, hasChanged: false } : null);
+  set(isKept ? { id, result, digits: read, correction: null, before: [], saving: false, hasChanged: false } : null);
 }
 
 /** There is no answer any more. */
@@ -39,7 +40,7 @@ export const end = () => set(null);
 /** @param {Kept | null} answer */
 function set(answer) {
   kept = answer;
-  fill(kept?.text ?? '');
+  fill(textOf(kept));
   say('');
   draw();
 }
@@ -64,41 +65,51 @@ export function replaced(text, index, character) {
 /** What each mark says. @param {string} text */
 const marksOf = (text) => [...text.replace(/\s/g, '')];
 
+/** What the record says now. @param {Kept | null} answer */
+const textOf = (answer) => answer?.correction ?? answer?.result ?? '';
+
 /** @param {string} text what the record is to say from now on */
 function change(text) {
-  if (kept) save(text, text === kept.text ? kept.before : [...kept.before, kept.text]);
+  if (kept) save(text, text === kept.correction ? kept.before : [...kept.before, kept.correction]);
 }
 
 function undo() {
   if (kept?.before.length) save(kept.before.at(-1), kept.before.slice(0, -1));
 }
 
-/** @param {string} text @param {string[]} before what it said before, once this is saved */
-async function save(text, before) {
+/** @param {string | null} correction @param {(string | null)[]} before which it had before, once this is saved */
+async function save(correction, before) {
   const asked = kept;
   if (!asked || asked.saving) return;
   asked.saving = true;
   say(texts.saving);
   draw();
   try {
-    await correct(asked.id, text);
-    if (kept === asked) have(asked, text, before);
+    await correct(asked.id, correction);
+    if (kept === asked) have(asked, correction, before);
     afterwards();
   } catch (error) {
-    if (kept === asked) showProblem(error, () => save(text, before));
+    if (kept === asked) showProblem(error, () => save(correction, before));
   } finally {
     asked.saving = false;
     draw();
   }
 }
 
-/** @param {Kept} asked @param {string} text @param {string[]} before */
-function have(asked, text, before) {
+/** @param {Kept} asked @param {string | null} correction @param {(string | null)[]} before */
+function have(asked, correction, before) {
   const typed = part('whole').value;
+  const wasAsBefore = typed === textOf(asked);
+  Object.assign(asked, { correction, before, hasChanged: true });
   // What was typed and not saved stays.
-  if (typed === asked.text || typed.trim() === text) fill(text);
-  Object.assign(asked, { text, before, hasChanged: true });
-  say(texts.saved(text, text === asked.result));
+  if (wasAsBefore || typed.trim() === correction) fill(textOf(asked));
+  say(outcome(asked));
+}
+
+/** @param {Kept} answer */
+function outcome({ correction, result }) {
+  if (correction === null) return texts.takenBack;
+  return correction === result ? texts.confirmed(correction) : texts.corrected(correction);
 }
 
 /** @param {unknown} error @param {() => void} again */
@@ -107,6 +118,7 @@ function showProblem(error, again) {
   say('');
   repeat = again;
   part('correction-problem').hidden = false;
+  part('correction-problem').lang = problem.language;
   part('correction-title').textContent = problem.title;
   part('correction-detail').textContent = problem.detail;
   part('correction-again').hidden = problem.status === 400;
@@ -131,7 +143,7 @@ function fit() {
 }
 
 function draw() {
-  const marks = marksOf(kept?.text ?? '');
+  const marks = marksOf(textOf(kept));
   const isOneEach = marks.length > 0 && marks.length === kept?.digits.length;
   part('correction').disabled = !kept;
   part('which').textContent = kept ? which(kept.digits, isOneEach) : texts.theDigit;
@@ -155,7 +167,7 @@ function which(digits, isOneEach) {
 
 /** @param {string} character */
 function button(character) {
-  const onclick = () => { if (kept) change(replaced(kept.text, chosen, character)); };
+  const onclick = () => { if (kept) change(replaced(textOf(kept), chosen, character)); };
   const words = character === '?' ? texts.notADigit : character;
   return element('button', { type: 'button', className: 'button', value: character, onclick }, words);
 }

@@ -1,5 +1,5 @@
 import { element } from './dom.js';
-import * as texts from './texts.js';
+import { texts } from './texts.js';
 
 /**
  * What a key opens: reading pictures, or the records.

@@ -1,95 +1,209 @@
-// The only wiring: picture → Read it → answer or problem → records ← correction.
+// The only wiring: picture or drawing → outbox → answer or problem → records ← correction.
 
-import { asProblem, check, Problem, read } from './api.js';
-import { clearAnswer, drawAnswer } from './answer.js';
+import { clearAnswer, drawAnswer, listenToCopying } from './answer.js';
+import { asProblem, preview as readUnrecorded, Problem } from './api.js';
 import * as corrections from './corrections.js';
 import { element, part } from './dom.js';
+import * as drawing from './drawing.js';
+import * as history from './history.js';
+import * as outbox from './outbox.js';
 import * as pictures from './picture.js';
 import * as preview from './preview.js';
-import { listenToDownloads, refreshRecords } from './records.js';
-import * as texts from './texts.js';
+import { texts, translatePage } from './texts.js';
+import { drawUploads } from './uploads.js';
 
-/** @type {{file: File, key: string} | null} */
-let picture = null;
-/** @type {AbortController | null} the request under way */
-let reading = null;
+/** @typedef {import('./outbox.js').Item} Item */
 
+/** Milliseconds between two questions about a drawing that goes on. */
+const BREATH = 150;
+
+/** Where the picture comes from. @type {'file' | 'hand'} */
+let way = 'file';
+/** Of the pictures from files, the one that is shown. @type {Item | null} */
+let picked = null;
+/** What became of the drawing as it is now. @type {Item | null} */
+let submitted = null;
+/** What is on the stage and what in the answer's panel, each drawn once. @type {File | null} */
+let onStage = null;
+/** @type {unknown} */
+let onPanel = null;
+/** The drawing is being read, and perhaps has changed since. */
+const live = { isAsking: false, isStale: false };
+
+translatePage();
 clearAnswer();
-setBusy(false);
 pictures.listen([part('file'), part('camera')], take, () => showProblem(new Problem(texts.notAFile, 400)));
+drawing.listen({ onchange: drawingChanged });
+part('ways').hidden = false;
+part('ways').addEventListener('change', (event) => setWay(event.target.value));
 part('form').addEventListener('submit', submit);
-part('again').addEventListener('click', (event) => { part('submit').focus(); submit(event); });
-corrections.listen(refreshRecords);
-part('records-again').addEventListener('click', () => refreshRecords({ mayAsk: true }));
-listenToDownloads();
-refreshRecords();
+part('again').addEventListener('click', () => { part('submit').focus(); outbox.send(current()); });
+listenToCopying();
+corrections.listen(history.refresh);
+history.listen();
+outbox.listen(changed);
+draw();
+history.refresh();
+addEventListener('load', () => navigator.serviceWorker?.register('sw.js').catch(() => {}));
 
-/** A new picture takes the place of the old one and of its answer. @type {Parameters<typeof pictures.listen>[1]} */
-function take(file, others, way) {
-  reading?.abort();
-  picture = { file, key: newKey() };
-  part('caption').textContent = texts.caption(file, others);
-  preview.show(file);
-  clearAnswer();
-  setBusy(false);
-  clearProblem();
-  check(file).catch((problem) => picture?.file === file && showProblem(problem));
+/** Whose answer is shown. */
+function current() {
+  return way === 'hand' ? submitted : picked;
+}
+
+/** New pictures take the place of those that are done with. @type {Parameters<typeof pictures.listen>[1]} */
+function take(files, how) {
+  outbox.clear();
+  [picked] = outbox.add(files);
+  setWay('file');
   // Drop or paste, then Enter.
-  if (way !== 'input') part('submit').focus({ preventScroll: true });
+  if (how !== 'input') part('submit').focus({ preventScroll: true });
+}
+
+/** @param {'file' | 'hand'} next */
+function setWay(next) {
+  way = next;
+  part('form').dataset.way = way;
+  part('ways').querySelector(`[value="${way}"]`).checked = true;
+  onStage = null;
+  onPanel = null;
+  clearProblem();
+  clearAnswer();
+  if (way === 'hand') drawingChanged();
+  else if (!picked) preview.show(null);
+  draw();
+}
+
+/** Something happened to a picture. @param {Item} item */
+function changed(item) {
+  if (!current() && outbox.isUnderWay(item)) picked = item;
+  draw();
+  if (item.state === 'read') history.refresh();
+  if (item === current() && (item.state === 'read' || (item.problem && item.tries === 1))) settle();
 }
 
 /** @param {Event} event */
 async function submit(event) {
   event.preventDefault();
-  if (reading) return;
-  if (!picture) showProblem(new Problem(texts.noPicture, 400));
-  else await answerTo(picture);
+  if (way === 'hand') await submitDrawing();
+  else if (!picked) showProblem(new Problem(texts.noPicture, 400));
+  else {
+    const ready = outbox.list().filter(isReady);
+    for (const item of ready.length ? ready : [picked]) outbox.send(item);
+  }
 }
 
-/**
- * Reads the picture and shows what comes of it, unless another picture has taken its place meanwhile.
- * @param {{file: File, key: string}} asked
- */
-async function answerTo(asked) {
-  const started = performance.now();
-  const controller = new AbortController();
-  setBusy(true, controller);
-  clearProblem();
-  try {
-    const answer = await read(asked.file, asked.key, controller);
-    if (picture !== asked) return;
-    drawAnswer(answer, performance.now() - started);
-    // Reading it once more is a new question, with a record of its own.
-    asked.key = newKey();
-  } catch (error) {
-    if (picture === asked) showProblem(error);
-  } finally {
-    if (picture === asked) settle();
-    refreshRecords();
+async function submitDrawing() {
+  if (drawing.isEmpty()) return showProblem(new Problem(texts.noPicture, 400));
+  if (!submitted) {
+    const { blob } = await drawing.toBlob();
+    outbox.clear((item) => item.file.name === texts.drawingName);
+    [submitted] = outbox.add([new File([blob], texts.drawingName, { type: blob.type })]);
   }
+  return outbox.send(submitted);
+}
+
+/** What was said of the drawing holds no more. */
+function drawingChanged() {
+  submitted = null;
+  if (way !== 'hand') return;
+  clearProblem();
+  draw();
+  live.isStale = true;
+  if (!live.isAsking) readDrawing();
+}
+
+/** Reads the drawing, unrecorded, and again as long as it has changed meanwhile. */
+async function readDrawing() {
+  live.isAsking = true;
+  while (live.isStale && way === 'hand' && !submitted) {
+    live.isStale = false;
+    if (drawing.isEmpty()) clearAnswer();
+    else await showReading();
+    await new Promise((resolve) => { setTimeout(resolve, BREATH); });
+  }
+  live.isAsking = false;
+}
+
+async function showReading() {
+  const started = performance.now();
+  const { blob, viewBox } = await drawing.toBlob();
+  try {
+    const picture = new File([blob], texts.drawingName, { type: blob.type });
+    const answer = await readUnrecorded(picture, new AbortController());
+    if (way !== 'hand' || submitted || drawing.isEmpty()) return;
+    preview.showDrawing(viewBox);
+    drawAnswer(answer, performance.now() - started);
+  } catch (error) {
+    if (way === 'hand' && !submitted) clearAnswer(asProblem(error).title);
+  }
+}
+
+function draw() {
+  const item = current();
+  part('waits').hidden = item?.state !== 'waiting';
+  drawUploads(outbox.list(), item, { show, cancel: outbox.cancel, again: outbox.send });
+  drawSubmit(item);
+  part('answer').setAttribute('aria-busy', String(isBusy(item)));
+  if (item) drawItem(item);
+}
+
+/** @param {Item} item */
+function drawItem(item) {
+  if (way === 'file' && item.file !== onStage) {
+    onStage = item.file;
+    preview.show(item.file);
+  }
+  const panel = item.problem ?? item.answer;
+  // While it is tried once more, what was said before stays.
+  if (panel === onPanel) return;
+  onPanel = panel;
+  clearProblem();
+  if (item.problem) showProblem(item.problem);
+  else if (item.answer) drawAnswer(item.answer, item.took);
+  else clearAnswer();
+}
+
+/** Another of the pictures is to be looked at. @param {Item} item */
+function show(item) {
+  picked = item;
+  setWay('file');
+}
+
+/** @param {Item} item */
+function isReady({ state, isWanted }) {
+  return (state === 'ready' || state === 'preparing') && !isWanted;
+}
+
+/** @param {Item | null} item */
+function isBusy(item) {
+  return Boolean(item?.isWanted) && item.state !== 'waiting';
 }
 
 /** On a phone the answer lies below the picture. Its beginning is what counts: all of it may be longer than the screen. */
 function settle() {
-  setBusy(false);
   const { top } = part('answer').getBoundingClientRect();
   if (top < 0 || top > innerHeight / 2) part('answer').scrollIntoView();
 }
 
-/** @param {boolean} busy @param {AbortController | null} controller */
-function setBusy(busy, controller = null) {
-  reading = controller;
-  part('answer').setAttribute('aria-busy', String(busy));
+/** @param {Item | null} item */
+function drawSubmit(item) {
+  const button = part('submit');
+  const busy = isBusy(item);
+  const canSend = way === 'hand' ? !drawing.isEmpty() : Boolean(item);
   // Not `disabled`, which would take the keyboard's focus away.
-  part('submit').setAttribute('aria-disabled', String(busy || !picture));
-  part('submit').replaceChildren(...(busy ? [element('span', { className: 'spinner' }), texts.reading] : [texts.readIt]));
+  button.setAttribute('aria-disabled', String(busy || !canSend));
+  const words = way === 'file' && outbox.list().filter(isReady).length > 1 ? texts.readAll : texts.readIt;
+  const wanted = busy ? texts.reading : words;
+  if (button.textContent === wanted) return;
+  button.replaceChildren(...(busy ? [element('span', { className: 'spinner' }), wanted] : [wanted]));
 }
 
-/** @param {unknown} error */
-function showProblem(error) {
-  const problem = asProblem(error);
+/** @param {Problem} problem */
+function showProblem(problem) {
   clearAnswer();
   part('answer').dataset.state = 'problem';
+  part('problem').lang = problem.language;
   part('problem-title').textContent = problem.title;
   part('problem-detail').textContent = problem.detail;
   part('again').hidden = !problem.passes;
@@ -99,9 +213,4 @@ function clearProblem() {
   part('problem-title').textContent = '';
   part('problem-detail').textContent = '';
   delete part('answer').dataset.state;
-}
-
-/** Not crypto.randomUUID(), which browsers offer over HTTPS and on localhost only. */
-function newKey() {
-  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');
 }

@@ -1,7 +1,7 @@
 /**
- * Calls `take` with every picture that gets in: chosen, photographed, dropped anywhere on the page, or pasted.
+ * Calls `take` with all pictures that get in at once: chosen, photographed, dropped anywhere on the page, or pasted.
  * @param {HTMLInputElement[]} inputs
- * @param {(picture: File, others: number, way: 'input' | 'drop' | 'paste') => void} take
+ * @param {(pictures: File[], way: 'input' | 'drop' | 'paste') => void} take
  * @param {() => void} nothing when something was pasted that holds no file
  */
 export function listen(inputs, take, nothing) {
@@ -11,7 +11,7 @@ export function listen(inputs, take, nothing) {
 }
 
 function listenToInput(input, take) {
-  const taken = () => first(input.files, 'input', take);
+  const taken = () => all(input.files, 'input', take);
   input.addEventListener('change', taken);
   // Emptied first, so that choosing the same file again (it may have changed since) counts as a choice.
   input.addEventListener('click', () => { input.value = ''; });
@@ -33,22 +33,23 @@ function listenToDrops(take) {
     if (!event.dataTransfer?.types.includes('Files')) return;
     // Otherwise the browser leaves the page to show the file.
     event.preventDefault();
-    first(event.dataTransfer.files, 'drop', take);
+    all(event.dataTransfer.files, 'drop', take);
   });
 }
 
 function listenToPastes(take, nothing) {
   addEventListener('paste', (event) => {
     if (isText(event.target)) return;
-    if (!first(event.clipboardData?.files, 'paste', take)) nothing();
+    if (!all(event.clipboardData?.files, 'paste', take)) nothing();
   });
 }
 
 /** @param {EventTarget | null} target where pasting belongs to the field and not to the page */
 const isText = (target) => target instanceof Element && target.matches('input:not([type="file"]), textarea');
 
-function first(files, way, take) {
+/** @param {FileList | undefined} files */
+function all(files, way, take) {
   if (!files?.length) return false;
-  take(files[0], files.length - 1, way);
+  take([...files], way);
   return true;
 }

@@ -1,5 +1,5 @@
 import { part, svg } from './dom.js';
-import * as texts from './texts.js';
+import { texts } from './texts.js';
 
 /** Pixels of the screen: between a box and its label, around a label's words, and how far beside a box is still on it. */
 const GAP = 4;
@@ -25,14 +25,15 @@ let drawn = [];
 let labels = [];
 /** @type {(index: number) => void} */
 let choose = () => {};
+/** Whether the boxes lie over the drawing, where pressing means to draw. */
+let isDrawing = false;
 
 image.addEventListener('load', () => {
-  // Both sides are upright: browsers apply the EXIF orientation, and boxes are given in pixels of the upright picture.
-  boxes.setAttribute('viewBox', `0 0 ${image.naturalWidth} ${image.naturalHeight}`);
   setShown(true);
-  placeLabels();
+  // Both sides are upright: browsers apply the EXIF orientation, and boxes are given in pixels of the upright picture.
+  if (!isDrawing) frame(`0 0 ${image.naturalWidth} ${image.naturalHeight}`);
 });
-image.addEventListener('error', () => setShown(false));
+image.addEventListener('error', () => { if (image.src) setShown(false); });
 new ResizeObserver(placeLabels).observe(boxes);
 
 part('stage').addEventListener('click', (event) => {
@@ -43,20 +44,40 @@ part('stage').addEventListener('click', (event) => {
   choose(index);
 });
 
-/** Shows the picture, or says kindly that this browser cannot (HEIC and TIFF in most). @param {File} picture */
+/** Shows the picture, or says kindly that this browser cannot (HEIC and TIFF in most). @param {File | null} picture */
 export function show(picture) {
+  isDrawing = false;
   URL.revokeObjectURL(image.src);
-  part('invitation').hidden = true;
+  part('invitation').hidden = Boolean(picture);
+  part('unshown').hidden = true;
+  if (!picture) {
+    image.removeAttribute('src');
+    image.hidden = true;
+    return;
+  }
   part('unshown').textContent = texts.unshown(picture.name);
   image.alt = picture.name;
   image.src = URL.createObjectURL(picture);
 }
 
+/** Lays the boxes over the drawing. @param {string} viewBox what is to be seen of its picture, in pixels */
+export function showDrawing(viewBox) {
+  isDrawing = true;
+  boxes.removeAttribute('hidden');
+  frame(viewBox);
+}
+
 /** Only one of picture and words is to be seen, and boxes only over a picture. @param {boolean} shown */
 function setShown(shown) {
   image.hidden = !shown;
-  boxes.toggleAttribute('hidden', !shown);
+  boxes.toggleAttribute('hidden', !shown && !isDrawing);
   part('unshown').hidden = shown;
+}
+
+/** @param {string} viewBox */
+function frame(viewBox) {
+  boxes.setAttribute('viewBox', viewBox);
+  placeLabels();
 }
 
 /** @param {Drawn[]} marks @param {(index: number) => void} onchoose when one of several is clicked */
@@ -95,7 +116,7 @@ function placeLabels() {
   const onScreen = drawn.map((box) => box.map((length) => length * matrix.a));
   const { left, top, width, height } = part('stage').getBoundingClientRect();
   const bounds = [left - matrix.e + 1, top - matrix.f + 1, width - 2, height - 2];
-  const sizes = labels.map((label) => frame(label, 1 / matrix.a));
+  const sizes = labels.map((label) => measured(label, 1 / matrix.a));
   const arranged = (size) => arrange(onScreen, sizes.map((lengths) => lengths.map((length) => length * size)), bounds);
   const large = arranged(1);
   const isEnough = large.every(({ isFree }) => isFree);
@@ -114,7 +135,7 @@ function placeLabels() {
  * @param {number} scale at which its units are the screen's pixels: words are measured best as large as they are drawn
  * @returns {[number, number]} its size
  */
-function frame(label, scale) {
+function measured(label, scale) {
   label.setAttribute('transform', `scale(${scale})`);
   label.classList.remove('crowded');
   const [rectangle, words] = label.children;
@@ -154,7 +175,7 @@ const doOverlap = (one, other) =>
 /** @param {MouseEvent} event @returns {number} the mark of several that was clicked, by its label or near its box, or -1 */
 function markAt({ target, clientX, clientY }) {
   const matrix = boxes.getScreenCTM();
-  if (drawn.length < 2 || !matrix) return -1;
+  if (isDrawing || drawn.length < 2 || !matrix) return -1;
   const labelled = labels.indexOf(target.closest('.label'));
   if (labelled >= 0) return labelled;
   const distances = drawn.map(([x, y, width, height]) => Math.hypot(

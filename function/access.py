@@ -54,7 +54,7 @@ def cors_headers(origin: str, allowed: Collection[str]) -> dict[str, str]:
         return {}
     return {
         "Access-Control-Allow-Origin": origin,
-        "Access-Control-Allow-Methods": "GET, HEAD, POST, PUT",
+        "Access-Control-Allow-Methods": "DELETE, GET, HEAD, POST, PUT",
         "Access-Control-Allow-Headers": ALLOWED_HEADERS,
         "Access-Control-Expose-Headers": EXPOSED_HEADERS,
         "Access-Control-Max-Age": A_DAY,

@@ -19,7 +19,7 @@ from .classify import Probabilities
 from .errors import Problem
 from .locate import Box
 from .prepare import NOT_A_DIGIT, Glyph
-from .records import Record, State
+from .records import Record, State, unpack
 from .seen import SURE, Lines, Seen
 
 NONE = 0.6  # a mark is said to be none from this probability of it …
@@ -242,8 +242,14 @@ def record_json(record: Record) -> str:
     return json.dumps(record_dict(record), ensure_ascii=False)
 
 
-def records_json(page: Iterable[Record], following: str | None) -> str:
-    return json.dumps({"records": [record_dict(record) for record in page], "next": following}, ensure_ascii=False)
+def records_json(page: Iterable[Record], following: str | None, *, shows_seen: bool = False) -> str:
+    """With what the model saw, for as far as that was kept, if it `shows_seen`."""
+    told = [record_dict(record) | (seen_dict(record) if shows_seen else {}) for record in page]
+    return json.dumps({"records": told, "next": following}, ensure_ascii=False)
+
+
+def seen_dict(record: Record) -> dict[str, list[str]]:
+    return {"seen": [data_url(glyph) for glyph in unpack(record.glyphs)]}
 
 
 def records_csv(records: Iterable[Record]) -> Iterator[str]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+
+LATEST = 3  # seconds after which they come back who are turned away: not all at once
 
 
 class Problem(Exception):
@@ -54,7 +57,10 @@ class Busy(Problem):
     status, slug, title = 503, "busy", "The reader is busy"
 
     def __init__(self) -> None:
-        super().__init__("More is asked of it than it can do. Ask again in a moment.", headers={"Retry-After": "1"})
+        super().__init__(
+            "More is asked of it than it can do. Ask again in a moment.",
+            headers={"Retry-After": str(1 + os.urandom(1)[0] % LATEST)},
+        )
 
 
 class Unavailable(Problem):

@@ -53,7 +53,7 @@ from .locate import EXPECTATIONS, Mark, holds_one, locate
 from .log import configure, request_line
 from .metrics import CONTENT_TYPE, Metrics
 from .prepare import prepare
-from .records import Kept, Record, every, from_cursor, new_id, open_records, pack, to_cursor
+from .records import Kept, Record, as_result, from_cursor, new_id, open_records, pack, to_cursor
 from .seen import Lines, Seen, is_texture, is_trusted, only_strokes, standing, total_ink
 from .segment import segment
 from .settings import PACKAGE, read_settings
@@ -63,7 +63,6 @@ from .turn import turned_back, upright
 from .upload import Upload, drop_rest, read_body, read_upload
 from .worker import install, waited
 
-CORRECTION = re.compile(r"[0-9? \n]{0,200}")
 KEY = re.compile(r"[!-~]{0,128}")
 LONGEST_CORRECTION = 2**20  # bytes: far more than 200 characters take
 LONGEST_PAGE = 1000
@@ -245,10 +244,15 @@ def expectation(request: Request) -> str:
 
 
 def asks_for_preview(request: Request) -> bool:
-    record = request.args.get("record", "true")
-    if record not in ("true", "false"):
-        raise BadRequest("record is true or false.")
-    return record == "false"
+    return not is_true(request, "record", "true")
+
+
+def is_true(request: Request, name: str, default: str) -> bool:
+    """What the query says of `name`."""
+    told = request.args.get(name, default)
+    if told not in ("true", "false"):
+        raise BadRequest(f"{name} is true or false.")
+    return told == "true"
 
 
 def picture_response(request: Request, kept: Kept, outcome: str) -> Response:
@@ -263,22 +267,27 @@ def picture_response(request: Request, kept: Kept, outcome: str) -> Response:
 
 # ── Records ───────────────────────────────────────────────────────────────────────────────────────────────────
 def list_records(request: Request) -> Response:
-    """GET /records: a page of them as JSON, or all of them as CSV or NDJSON."""
+    """GET /records: a page of those that are asked for as JSON, or all of them as CSV or NDJSON."""
     needs_key(request, settings.records_key, "records")
+    from .records.listing import find, find_all, read_wanted  # a cold start does without it
+
+    kind, limit, cursor = asked_format(request), page_size(request), request.args.get("cursor")
+    wanted, shows_seen = read_wanted(request.args), is_true(request, "seen", "false")
+    after = from_cursor(cursor) if cursor else None
+    if kind == "text/csv":
+        return streamed(records_csv(find_all(records, wanted)), kind)
+    if kind == "application/x-ndjson":
+        return streamed(records_ndjson(find_all(records, wanted)), kind)
+    page, last = find(records, wanted, limit, after)
+    return json_response(records_json(page, to_cursor(last) if last else None, shows_seen=shows_seen))
+
+
+def asked_format(request: Request) -> str | None:
     formats = {"json": "application/json", "csv": "text/csv", "ndjson": "application/x-ndjson"}
     asked = request.args.get("format")
     if asked is not None and asked not in formats:
         raise BadRequest(f"format is one of {', '.join(formats)}.")
-    kind = formats[asked] if asked else request.accept_mimetypes.best_match(tuple(formats.values()))
-    limit, cursor = page_size(request), request.args.get("cursor")
-    before = from_cursor(cursor) if cursor else None
-    if kind == "text/csv":
-        return streamed(records_csv(every(records)), "text/csv")
-    if kind == "application/x-ndjson":
-        return streamed(records_ndjson(every(records)), "application/x-ndjson")
-    page = records.page(limit + 1, before=before)
-    following = to_cursor(page[limit - 1].id) if len(page) > limit else None
-    return json_response(records_json(page[:limit], following))
+    return formats[asked] if asked else request.accept_mimetypes.best_match(tuple(formats.values()))
 
 
 def page_size(request: Request) -> int:
@@ -320,9 +329,13 @@ def correct_record(request: Request, record_id: str) -> Response:
         raise TooLarge('A correction is {"result": "7"}, of at most 200 characters.') from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise BadRequest('Send {"result": "7"}: what the picture really says.') from error
-    if not isinstance(correction, str) or not CORRECTION.fullmatch(correction):
-        raise BadRequest("A result is made of digits, spaces, line breaks and ?, at most 200 of them.")
-    return record_response(records.correct(uuid.UUID(record_id), correction), record_id)
+    return record_response(records.correct(uuid.UUID(record_id), as_result(correction)), record_id)
+
+
+def take_back_correction(request: Request, record_id: str) -> Response:
+    """DELETE /records/<id>/correction: nobody says any more that the answer was wrong, or right."""
+    needs_key(request, settings.records_key, "records")
+    return record_response(records.correct(uuid.UUID(record_id), None), record_id)
 
 
 def record_response(record: Record | None, record_id: str) -> Response:
@@ -415,7 +428,7 @@ NAMES: dict[Handler, str] = {
     answer_picture: "picture",
     list_records: "records",
     get_record: "record",
-    correct_record: "correction",
+    **dict.fromkeys((correct_record, take_back_correction), "correction"),
     **dict.fromkeys((get_live, get_ready, get_server_live, get_server_ready, get_model_ready), "health"),
     get_metrics: "metrics",
     get_openapi: "openapi",
@@ -428,7 +441,7 @@ ROUTES: tuple[tuple[str, dict[str, Handler]], ...] = (
     (r"/", {"GET": get_page, "POST": answer_picture}),
     (r"/records", {"GET": list_records}),
     (rf"/records/{UUID}", {"GET": get_record}),
-    (rf"/records/{UUID}/correction", {"PUT": correct_record}),
+    (rf"/records/{UUID}/correction", {"PUT": correct_record, "DELETE": take_back_correction}),
     (r"/v2/?", {"GET": get_server}),
     (r"/v2/health/live", {"GET": get_server_live}),
     (r"/v2/health/ready", {"GET": get_server_ready}),

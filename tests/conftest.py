@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
@@ -16,6 +17,9 @@ import pytest
 from tests.helpers import ROOT, Service, free_port, knowing, running_function
 from tests.nginx import running_nginx
 from tests.nodes import Nodes, running_nodes
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
 
 SHARED = ROOT.parent / "shared"
 
@@ -128,3 +132,19 @@ def pictures_dir() -> Path:
     if not (folder / "labels.csv").exists():
         pytest.skip("there are no real pictures here: set PICTURES_DIR to a folder with labels.csv (file,label,…)")
     return folder
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    from tests.page import running_browser  # which not all tests need
+
+    with running_browser() as browser:
+        yield browser
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    context = browser.new_context(permissions=["clipboard-read", "clipboard-write"])
+    context.set_default_timeout(20_000)
+    yield context.new_page()
+    context.close()

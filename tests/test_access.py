@@ -50,6 +50,7 @@ GUARDED = [
     ("GET", "/api/records", "records"),
     ("GET", "/records/{id}", "records"),
     ("PUT", "/records/{id}/correction", "records"),
+    ("DELETE", "/records/{id}/correction", "records"),
 ]
 
 
@@ -183,6 +184,7 @@ def test_a_correction_that_another_site_sends_is_refused_and_changes_nothing(
     record = httpx.post(service.url, content=PICTURE).json()
     url = f"{service.url}/records/{record['id']}"
     refused = httpx.put(f"{url}/correction", json={"result": "1"}, headers=site)
+    assert httpx.delete(f"{url}/correction", headers=site).status_code == 403
     assert (refused.status_code, refused.headers["Content-Type"]) == (403, "application/problem+json")
     assert httpx.get(url).json()["correction"] is None
     assert httpx.post(service.url, content=PICTURE, headers=site).status_code == 403
@@ -218,7 +220,7 @@ def test_an_allowed_origin_may_ask_and_read_what_it_is_told(locked: Service) -> 
     assert asked.status_code == 204
     allowed = cors(asked)
     assert allowed["access-control-allow-origin"] == MINE
-    assert {"POST", "PUT"} <= set(allowed["access-control-allow-methods"].split(", "))
+    assert {"DELETE", "POST", "PUT"} <= set(allowed["access-control-allow-methods"].split(", "))
     assert {"Authorization", "Content-Type", "Idempotency-Key"} <= set(
         allowed["access-control-allow-headers"].split(", ")
     )

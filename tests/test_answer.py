@@ -29,7 +29,7 @@ from function.classify import Probabilities
 from function.errors import BadRequest, MethodNotAllowed, NotAPicture, NotFound, Problem, TooLarge, Unreadable
 from function.locate import Box, Mark
 from function.prepare import NOT_A_DIGIT
-from function.records import Record
+from function.records import Record, pack
 from function.seen import Seen
 
 NONE = NOT_A_DIGIT
@@ -316,6 +316,20 @@ class TestRecords:
     def test_a_page_is_json_with_the_next_cursor(self, following: str | None) -> None:
         page = json.loads(records_json(AWKWARD, following))
         assert page == {"records": [told(record) for record in AWKWARD], "next": following}
+
+    def test_a_page_may_show_what_the_model_saw_of_each_digit(self) -> None:
+        glyphs = np.random.default_rng(1).integers(0, 256, (3, 28, 28), np.uint8)
+        page = json.loads(records_json([replace(AWKWARD[0], glyphs=pack(list(glyphs)))], None, shows_seen=True))
+        [record] = page["records"]
+        pictures = [base64.b64decode(url.removeprefix("data:image/png;base64,")) for url in record.pop("seen")]
+        shown = [np.asarray(Image.open(io.BytesIO(picture))) for picture in pictures]
+        assert np.array_equal(shown, glyphs)
+        assert record == told(AWKWARD[0])
+
+    @pytest.mark.parametrize("glyphs", [b"", pack([])], ids=["not kept", "no digits"])
+    def test_it_shows_an_empty_list_where_there_is_nothing(self, glyphs: bytes) -> None:
+        page = json.loads(records_json([replace(AWKWARD[0], glyphs=glyphs)], None, shows_seen=True))
+        assert page["records"] == [{**told(AWKWARD[0]), "seen": []}]
 
     def test_csv_keeps_every_field_however_awkward(self) -> None:
         text = "".join(records_csv(AWKWARD))

@@ -151,6 +151,39 @@ class TestRows:
         write(store, dataclasses.replace(record, correction="1"), corrected=now - 1000)
         assert list(every_of(store)) == [dataclasses.replace(record, correction="7")]
 
+    @pytest.mark.parametrize(("first", "second"), [("7", None), (None, "7"), ("7", "1")])
+    @pytest.mark.parametrize("in_order", [True, False])
+    def test_the_later_of_a_correction_and_its_being_taken_back_counts_whichever_comes_first(
+        self, store: CassandraRecords, first: str | None, second: str | None, *, in_order: bool
+    ) -> None:
+        record, now = a_record(), time.time_ns() // 1000
+        steps = [(dataclasses.replace(record, correction=one), at) for one, at in ((first, now), (second, now + 1))]
+        write(store, record)
+        for step in steps if in_order else reversed(steps):
+            store.write([step], timeout=30)
+        write(store, record)
+        assert store.get(record.id) == dataclasses.replace(record, correction=second)
+        assert list(every_of(store)) == [dataclasses.replace(record, correction=second)]
+
+    def test_a_correction_that_is_taken_back_is_null_in_the_table_and_the_rest_is_there(
+        self, store: CassandraRecords, session: Session
+    ) -> None:
+        record, now = a_record(), time.time_ns() // 1000
+        write(store, dataclasses.replace(record, correction="7"), corrected=now)
+        write(store, record, corrected=now + 1)
+        (row,) = session.execute("select filename, result, correction, writetime(correction) from predictrecord")
+        assert tuple(row) == (record.filename, record.result, None, None)
+
+    def test_what_is_taken_back_of_no_record_makes_none(self, store: CassandraRecords, session: Session) -> None:
+        day, shard = partition((record := a_record()).id)
+        store.probe()
+        session.execute(
+            "update predictrecord set correction = null where day = %s and shard = %s and id = %s",
+            (day, shard, record.id),
+        )
+        assert store.get(record.id) is None
+        assert store.page(10) == []
+
     def test_a_correction_without_its_record_is_no_record(self, store: CassandraRecords, session: Session) -> None:
         day, shard = partition((record := a_record()).id)
         store.probe()
@@ -188,6 +221,18 @@ class TestLife:
             assert 0 < row[1] <= row[0] <= 3
         time.sleep(3)
         assert store.get(record.id) is None
+        assert store.page(10) == []
+        assert session.execute("select * from predictrecord").one() is None
+        store.close()
+
+    def test_one_whose_correction_was_taken_back_goes_with_the_rest(
+        self, cassandra: Nodes, keyspace: str, session: Session
+    ) -> None:
+        store, record = open_store(cassandra, keyspace, ttl=3), a_record()
+        write(store, dataclasses.replace(record, correction="7"), corrected=time.time_ns() // 1000)
+        write(store, record, corrected=time.time_ns() // 1000)
+        assert store.get(record.id) == record
+        time.sleep(3.5)
         assert store.page(10) == []
         assert session.execute("select * from predictrecord").one() is None
         store.close()

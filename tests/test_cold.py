@@ -25,7 +25,7 @@ NEEDLESS = (
     r"ai_edge_litert",  # 60 ms: function/litert.py loads its library without it
     r"numpy\.(ma|random|fft|polynomial|testing|f2py)",  # up to 12 ms each
     r"pillow_heif|PIL\.(Bmp|Gif|Jpeg|Mpo|Ppm|Tiff|WebP|Avif)ImagePlugin",  # 10 ms; only the picture's own kind
-    r"(\w+\.)?records\.(cassandra|cluster|export|forward\w*|journal)",
+    r"(\w+\.)?records\.(cassandra|cluster|export|forward\w*|journal|listing)",
     r"opentelemetry|google\.protobuf|prometheus_client|(\w+\.)?(spans|inference|doctor)",
     r"tensorflow|keras|matplotlib|statistics|subprocess|asyncio",
 )

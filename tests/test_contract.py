@@ -102,6 +102,9 @@ def test_a_key_is_asked_for_where_it_says_so(
     [
         ("GET", "/records?format=csv&limit=many", None),
         ("GET", "/records?format=ndjson&cursor=none", None),
+        ("GET", "/records?format=csv&from=yesterday", None),
+        ("GET", "/records?format=ndjson&result=seven", None),
+        ("GET", "/records?format=csv&seen=maybe", None),
         ("POST", "/?record=maybe", encode(draw_digit(7))),
         ("POST", "/", {"image": base64.b64encode(encode(draw_digit(7))).decode(), "filename": {}}),
         ("POST", "/", {"image": base64.b64encode(encode(draw_digit(7))).decode(), "filename": 7}),

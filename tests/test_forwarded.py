@@ -82,11 +82,19 @@ class TestCutOff:
         assert cut_off.correct(record.id, "7") == corrected
         assert cut_off.get(record.id) == corrected
 
+    def test_a_correction_of_what_is_queued_can_be_taken_back(self, cut_off: ForwardedRecords) -> None:
+        record = a_record()
+        cut_off.add(record, key="", answer="")
+        cut_off.correct(record.id, "7")
+        for _ in range(2):
+            assert cut_off.correct(record.id, None) == cut_off.get(record.id) == record
+
     def test_what_only_cassandra_knows_is_unavailable_and_says_why(self, cut_off: ForwardedRecords) -> None:
         for ask in (
             lambda: cut_off.page(10),
             lambda: cut_off.get(new_id()),
             lambda: cut_off.correct(new_id(), "7"),
+            lambda: cut_off.correct(new_id(), None),
         ):
             with pytest.raises(Unavailable, match="Cassandra cannot be read: no node listens there"):
                 ask()
@@ -239,6 +247,56 @@ class TestForwarding:
             assert corrected
             assert here.get(record.id) == here.page(1)[0] == corrected
 
+    @pytest.mark.parametrize("corrections", [("7", None), (None, "7"), ("7", None, "1"), ("7", "1", None)])
+    def test_what_was_said_last_while_cassandra_was_down_is_what_arrives(
+        self, cassandra: Nodes, nowhere: str, keyspace: str, tmp_path: Path, corrections: tuple[str | None, ...]
+    ) -> None:
+        record = a_record()
+        with opened(nowhere, keyspace, tmp_path) as store:
+            store.add(record, key="a key", answer="one")
+            for correction in corrections:
+                store.correct(record.id, correction)
+        with opened(cassandra.addresses[0], keyspace, tmp_path) as store:
+            wait_until_up(store)
+            expected = dataclasses.replace(record, correction=corrections[-1])
+            assert store.page(10) == [store.get(record.id)] == [expected]
+            assert store._journal.get(record.id) is None
+
+    @pytest.mark.parametrize(("early", "late"), [("7", None), (None, "7")])
+    def test_what_waited_here_since_before_does_not_undo_what_was_said_elsewhere_since(
+        self, cassandra: Nodes, keyspace: str, tmp_path: Path, early: str | None, late: str | None
+    ) -> None:
+        record = a_record()
+        (tmp_path / "elsewhere").mkdir()
+        with opened(cassandra.addresses[0], keyspace, tmp_path / "elsewhere") as elsewhere:
+            wait_until_up(elsewhere)
+            elsewhere.add(record, key="", answer="")
+            elsewhere.correct(record.id, "1")
+            between = time.time_ns() // 1000
+            elsewhere.correct(record.id, late)
+        with opened(cassandra.addresses[0], keyspace, tmp_path) as here:
+            here._journal.put(dataclasses.replace(record, correction=early), lease=0, corrected=between)
+            wait_until_up(here)
+            assert here._journal.get(record.id) is None
+            assert here.get(record.id) == dataclasses.replace(record, correction=late)
+
+    def test_one_taken_back_here_later_undoes_what_was_said_elsewhere_before(
+        self, cassandra: Nodes, nowhere: str, keyspace: str, tmp_path: Path
+    ) -> None:
+        record = a_record()
+        (tmp_path / "elsewhere").mkdir()
+        with opened(cassandra.addresses[0], keyspace, tmp_path / "elsewhere") as elsewhere:
+            wait_until_up(elsewhere)
+            elsewhere.add(record, key="", answer="")
+            elsewhere.correct(record.id, "7")
+        with opened(nowhere, keyspace, tmp_path) as here:
+            here._journal.put(record, lease=0)  # as one of late does of which a node may have lost what it wrote
+            assert here.correct(record.id, None) == record
+        with opened(cassandra.addresses[0], keyspace, tmp_path) as here:
+            wait_until_up(here)
+            assert here._journal.get(record.id) is None
+            assert here.get(record.id) == record
+
     def test_one_failure_queues_one_answer_and_three_in_a_row_take_cassandra_for_down(
         self, cassandra: Nodes, keyspace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -300,6 +358,8 @@ class TestForwarding:
             assert state.up
             assert "its disk is full" in state.reason
             assert store.page(10) == [dataclasses.replace(record, correction="7")]
+            assert store.correct(record.id, None) == record
+            assert store.page(10) == [record]
 
 
 class TestWithoutJournal:
@@ -315,6 +375,7 @@ class TestWithoutJournal:
             assert store.answered("a key") == Kept("one", "stored")
             assert store.correct(record.id, "7") == dataclasses.replace(record, correction="7")
             assert store.page(10) == [dataclasses.replace(record, correction="7")]
+            assert store.correct(record.id, None) == store.get(record.id) == record
             assert (store.check().up, store.check().reason) == (True, "")
         assert list(tmp_path.iterdir()) == []
 
@@ -396,6 +457,8 @@ class TestService:
             path = f"{service.url}/records/{given['id']}"
             assert httpx.get(path).json()["result"] == "4"
             assert httpx.put(f"{path}/correction", json={"result": "7"}).json()["correction"] == "7"
+            assert httpx.delete(f"{path}/correction").json()["correction"] is None
+            assert httpx.get(path).json()["correction"] is None
             assert httpx.post(service.url, content=digit_png(1), headers={"Idempotency-Key": "k"}).json() == given
             listing = httpx.get(f"{service.url}/records")
             assert listing.status_code == 503

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from function.errors import Unavailable
-from function.records import Kept, Record, new_id
+from function.records import Kept, Record, new_id, order
 from function.records.journal import MEMORY, Journal, NoJournal
 
 NODES = {("one", 1), ("two", 1)}
@@ -90,6 +90,21 @@ class TestWaiting:
         first = journal.page(3)
         assert [record.id for record in first + journal.page(3, before=first[-1].id)] == ids[::-1]
 
+    def test_of_one_time_they_are_in_cassandras_order_since_pages_are_made_of_both(self, journal: Journal) -> None:
+        tails = (
+            "bf7f-7f7f7f7f7f7f",
+            "bfff-ffffffffffff",
+            "9f80-007fff80a1b2",
+            "8000-000000000000",
+            "8080-808080808080",
+        )
+        ids = [uuid.UUID(f"8de543bd-e742-11f1-{tail}") for tail in tails]
+        for one in sorted(ids):
+            put(journal, dataclasses.replace(a_record(), id=one))
+        assert [record.id for record in journal.page(10)] == ids == sorted(ids, key=order, reverse=True)
+        for place, one in enumerate(ids, start=1):
+            assert [record.id for record in journal.page(2, before=one)] == ids[place : place + 2]
+
     def test_it_is_all_there_when_it_is_opened_again(self, journal: Journal) -> None:
         record = a_record()
         put(journal, record)
@@ -113,6 +128,37 @@ class TestCorrections:
         journal.put(corrected, lease=0, corrected=1234)
         journal.mark([on_its_way])
         assert due(journal) == [corrected]
+
+    def test_one_that_is_taken_back_waits_as_a_correction_does(self, journal: Journal) -> None:
+        record = a_record()
+        put(journal, record)
+        journal.put(dataclasses.replace(record, correction="7"), lease=0, corrected=1234)
+        journal.put(record, lease=0, corrected=1235)
+        assert [(entry.record, entry.corrected) for entry in journal.due(10, inf)] == [(record, 1235)]
+        assert journal.get(record.id) == record
+
+    @pytest.mark.parametrize(("first", "second"), [("7", None), (None, "7"), ("7", "1")])
+    def test_what_comes_late_does_not_undo_what_is_later(
+        self, journal: Journal, first: str | None, second: str | None
+    ) -> None:
+        record = a_record()
+        later = dataclasses.replace(record, correction=second)
+        sequence = journal.put(later, lease=0, corrected=1235)
+        assert sequence
+        assert journal.put(dataclasses.replace(record, correction=first), lease=0, corrected=1234) is None
+        assert [(entry.record, entry.corrected) for entry in journal.due(10, inf)] == [(later, 1235)]
+        journal.mark([sequence])
+        assert journal.put(dataclasses.replace(record, correction=first), lease=0, corrected=1234) is None
+        assert due(journal) == []
+
+    def test_a_record_that_comes_again_by_its_key_keeps_the_correction_that_waits(self, journal: Journal) -> None:
+        """As it does where another machine has answered the key, and this one has the correction."""
+        record = a_record()
+        corrected = dataclasses.replace(record, correction="7")
+        journal.put(corrected, lease=0, corrected=1234)
+        assert journal.put(record, lease=0, key="a key", answer="one") is None
+        assert due(journal) == [corrected]
+        assert journal.answered("a key") == Kept("one", "stored")
 
     def test_a_correction_of_a_record_that_waits_no_more_has_no_key(self, journal: Journal) -> None:
         journal.put(dataclasses.replace(a_record(), correction="7"), lease=0, corrected=1234)

@@ -17,7 +17,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -249,11 +249,11 @@ class TestAnswer:
 # ── Recording or not ──────────────────────────────────────────────────────────────────────────────────────────
 @pytest.fixture(scope="module", params=["sqlite", "cassandra"])
 def library(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """A function of its own over each kind of store, with ten records, of the digits 0 to 9."""
-    folder, environment = tmp_path_factory.mktemp("library"), {}
+    """A function of its own over each kind of store, with ten records, of the digits 0 to 9, and what the model saw."""
+    folder, environment = tmp_path_factory.mktemp("library"), {"KEEP_GLYPHS": "true"}
     if request.param == "cassandra":
         nodes: Nodes = request.getfixturevalue("cassandra")
-        environment = {"RECORDS_URL": nodes.url.replace("mnistkeyspace", f"k{uuid.uuid4().hex}")}
+        environment["RECORDS_URL"] = nodes.url.replace("mnistkeyspace", f"k{uuid.uuid4().hex}")
     with running_function(folder, environment) as service:
         wait_until_nothing_waits(service)
         for digit in range(10):
@@ -386,10 +386,131 @@ class TestRecords:
         problem(httpx.put(f"{library.url}/records/{before[0]['id']}/correction", content=body), 400)
         assert kept(library) == before
 
+    def test_a_correction_is_taken_back_however_often_it_is_asked(self, library: Service) -> None:
+        given = answer(post(library, digit_png(4)))
+        path = f"/records/{given['id']}"
+        before = answer(get(library, path))
+        httpx.put(f"{library.url}{path}/correction", json={"result": "7"})
+        for _ in range(2):
+            assert answer(httpx.delete(f"{library.url}/api{path}/correction")) == before
+            assert answer(get(library, path)) == kept(library)[0] == before
+        assert before["correction"] is None
+
+    def test_what_is_sent_along_when_one_is_taken_back_does_not_matter(self, library: Service) -> None:
+        record = kept(library)[0]
+        url = f"{library.url}/records/{record['id']}/correction"
+        httpx.put(url, json={"result": "7"})
+        for content in (b'{"result": "1"}', b"\xff" * MEBIBYTE):
+            assert answer(httpx.request("DELETE", url, content=content))["correction"] is None
+
     @pytest.mark.parametrize("name", [str(uuid.uuid1()), str(uuid.uuid4()), "nothing", "%00", "1", "x" * 4000])
     def test_a_record_that_there_is_not_is_not_found(self, library: Service, name: str) -> None:
         problem(get(library, f"/records/{name}"), 404)
         problem(httpx.put(f"{library.url}/records/{name}/correction", json={"result": "7"}), 404)
+        problem(httpx.delete(f"{library.url}/records/{name}/correction"), 404)
+
+
+# ── Which records ─────────────────────────────────────────────────────────────────────────────────────────────
+def asked(library: Service, **query: str) -> list[dict[str, Any]]:
+    """What a query gives, which is the same in each format, in pages of any size."""
+    csv_text, ndjson = (
+        httpx.get(f"{library.url}/records", params={**query, "format": name}).text for name in ("csv", "ndjson")
+    )
+    records = [json.loads(line) for line in ndjson.splitlines()]
+    rows = list(csv.DictReader(io.StringIO(csv_text, newline="")))
+    assert [row["id"] for row in rows] == [record["id"] for record in records]
+    for limit in (3, 1000):
+        paged, cursor = [], ""
+        while cursor is not None:
+            page = httpx.get(f"{library.url}/records", params={**query, "limit": limit, "cursor": cursor}).json()
+            paged += page["records"]
+            cursor = page["next"]
+        assert paged == records
+    return records
+
+
+def with_text(records: list[dict[str, Any]], text: str) -> list[dict[str, Any]]:
+    return [record for record in records if text in record["result"] or text in (record["correction"] or "")]
+
+
+class TestWhichRecords:
+    @pytest.mark.parametrize("text", ["7", "", "1\n2", " ", "?", "123456"])
+    def test_those_with_a_text_in_result_or_correction(self, library: Service, text: str) -> None:
+        corrected = kept(library)[5]
+        httpx.put(f"{library.url}/records/{corrected['id']}/correction", json={"result": "31\n2 ?"})
+        assert asked(library, result=text) == with_text(kept(library), text)
+        assert bool(asked(library, result=text)) == (text != "123456")
+
+    def test_those_from_one_time_on_and_before_another(self, library: Service) -> None:
+        records = kept(library)
+        first, last = records[7]["time"], records[2]["time"]
+        assert asked(library, **{"from": first}) == records[:8]
+        assert asked(library, to=last) == records[3:]
+        assert asked(library, **{"from": first, "to": last}) == records[3:8]
+        assert asked(library, **{"from": last, "to": first}) == []
+
+    @pytest.mark.parametrize("offset", [timedelta(hours=5, minutes=30), timedelta(hours=-11), timedelta()])
+    def test_times_with_any_offset_are_the_same_moments(self, library: Service, offset: timedelta) -> None:
+        records = kept(library)
+        local = datetime.fromisoformat(records[4]["time"]).astimezone(timezone(offset)).isoformat()
+        assert asked(library, **{"from": local}) == records[:5]
+        assert asked(library, to=local) == records[5:]
+
+    def test_a_date_is_its_midnight_in_utc(self, library: Service) -> None:
+        records = kept(library)
+        day = datetime.fromisoformat(records[-1]["time"]).date()
+        before, after = (str(day + timedelta(days=days)) for days in (-1, 2))
+        assert asked(library, **{"from": str(day), "to": after}) == asked(library, **{"from": before}) == records
+        assert asked(library, to=str(day)) == asked(library, **{"from": after}) == []
+
+    def test_all_of_that_at_once(self, library: Service) -> None:
+        records = kept(library)
+        bounds = {"from": records[8]["time"], "to": records[0]["time"]}
+        text = records[4]["result"]
+        assert asked(library, result=text, **bounds) == with_text(records[1:9], text) != []
+
+    @pytest.mark.parametrize(
+        ("query", "says"),
+        [
+            ("result=seven", "made of digits, spaces, line breaks and ?"),
+            (f"result={'1' * 201}", "at most 200"),
+            ("from=", "from is a date like 2026-11-25"),
+            ("from=yesterday", "from is a date like 2026-11-25"),
+            ("to=2026-11-25T10:00:00", "to is a date like 2026-11-25, which begins at midnight in UTC, or a time with"),
+            ("to=2026-11-25T10:00:00+01:00", "+ is written as %2B"),
+            ("seen=", "seen is true or false"),
+            ("seen=yes", "seen is true or false"),
+            ("seen=True", "seen is true or false"),
+        ],
+    )
+    @pytest.mark.parametrize("format_", ["json", "csv", "ndjson"])
+    def test_what_makes_no_sense_is_a_broken_request_that_says_what_does(
+        self, library: Service, query: str, says: str, format_: str
+    ) -> None:
+        assert says in problem(get(library, f"/records?{query}&format={format_}"), 400)["detail"]
+
+
+class TestSeen:
+    def test_a_page_shows_what_the_model_saw_of_each_digit(self, library: Service) -> None:
+        two = answer(post(library, encode(written("47"))))
+        none = answer(post(library, BLANK))
+        page = answer(get(library, "/records?seen=true&limit=2"))
+        assert [(record["id"], record["seen"]) for record in page["records"]] == [
+            (none["id"], []),
+            (two["id"], [digit["seen"] for digit in two["digits"]]),
+        ]
+        assert len(two["digits"]) == 2
+
+    @pytest.mark.parametrize("query", ["", "&seen=false", "&seen=true&format=ndjson"])
+    def test_nothing_else_does(self, library: Service, query: str) -> None:
+        text = get(library, f"/records?limit=1000{query}").text
+        assert '"result"' in text
+        assert "seen" not in text
+
+    def test_where_it_was_not_kept_there_is_none(self, service: Service) -> None:
+        given = answer(post(service, digit_png(4)))
+        (record,) = answer(get(service, "/records?seen=true&limit=1"))["records"]
+        assert (record["id"], record["seen"]) == (given["id"], [])
 
 
 # ── Paths and methods ─────────────────────────────────────────────────────────────────────────────────────────
@@ -397,7 +518,7 @@ PATHS = {
     "/": "GET, HEAD, OPTIONS, POST",
     "/records": "GET, HEAD, OPTIONS",
     "/records/8de543bd-e742-11f1-af9f-d93bd6bbb36d": "GET, HEAD, OPTIONS",
-    "/records/8de543bd-e742-11f1-af9f-d93bd6bbb36d/correction": "OPTIONS, PUT",
+    "/records/8de543bd-e742-11f1-af9f-d93bd6bbb36d/correction": "DELETE, OPTIONS, PUT",
     "/health/live": "GET, HEAD, OPTIONS",
     "/health/ready": "GET, HEAD, OPTIONS",
 }

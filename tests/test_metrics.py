@@ -353,6 +353,7 @@ def test_each_way_that_a_request_can_end_has_its_outcome(tmp_path: Path) -> None
         httpx.get(f"{url}/records/{record}")
         httpx.get(f"{url}/records/00000000-0000-1000-8000-000000000000")
         httpx.put(f"{url}/records/{record}/correction", json={"result": "1"})
+        httpx.delete(f"{url}/records/{record}/correction")
         httpx.get(f"{url}/openapi.json")
         httpx.get(f"{url}/nothing/here")
         httpx.get(f"{url}/favicon.ico")
@@ -366,7 +367,7 @@ def test_each_way_that_a_request_can_end_has_its_outcome(tmp_path: Path) -> None
         ("picture", "stored"): 2, ("picture", "repeated"): 1, ("picture", "preview"): 1,
         ("picture", "not-a-picture"): 1, ("picture", "unreadable"): 1, ("picture", "too-large"): 1,
         ("picture", "bad-request"): 1, ("records", "ok"): 1, ("record", "ok"): 1, ("record", "not-found"): 1,
-        ("correction", "ok"): 1, ("openapi", "ok"): 1, ("other", "not-found"): 2, ("other", "method-not-allowed"): 1,
+        ("correction", "ok"): 2, ("openapi", "ok"): 1, ("other", "not-found"): 2, ("other", "method-not-allowed"): 1,
     }  # fmt: skip
     assert totals["digit_reader_results_total", "none"] == 1
     assert sum(totals["digit_reader_results_total", band] for band in BANDS) == 2

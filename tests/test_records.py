@@ -14,20 +14,35 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from functools import partial, reduce
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from function.errors import BadRequest, Unavailable
-from function.records import Kept, Record, Records, every, from_cursor, new_id, open_records, order, to_cursor
+from function.records import (
+    GREGORIAN,
+    Kept,
+    Record,
+    Records,
+    every,
+    from_cursor,
+    new_id,
+    open_records,
+    order,
+    pack,
+    to_cursor,
+)
 from function.records.address import read_address
+from function.records.export import labelled
 from function.records.forwarded import ForwardedRecords
 from function.records.journal import NoJournal
+from function.records.listing import Wanted, bound, find, find_all, read_wanted, to_ticks
 from function.records.sqlite import DAY
 from function.settings import read_settings
 from tests.nodes import wait_until_up
@@ -175,10 +190,165 @@ class TestAnyStore:
         assert found is not None
         assert (found.result, found.correction) == (record.result, "")
 
+    def test_a_correction_that_is_taken_back_is_none_again_however_often(self, open_store: OpenStore) -> None:
+        other, record = add(open_store(), 2)
+        open_store().correct(record.id, "7")
+        for _ in range(2):
+            assert open_store().correct(record.id, None) == record
+            assert open_store().get(record.id) == record
+            assert open_store().page(10) == [other, record]
+
+    def test_one_that_there_never_was_can_be_taken_back_too_but_not_of_no_record(self, store: Records) -> None:
+        (record,) = add(store, 1)
+        assert store.correct(record.id, None) == store.get(record.id) == record
+        assert store.correct(new_id(), None) is None
+        assert store.page(10) == [record]
+
+    def test_after_it_was_taken_back_the_next_correction_counts(self, store: Records) -> None:
+        (record,) = add(store, 1)
+        for correction in ("7", None, "1"):
+            store.correct(record.id, correction)
+        assert store.get(record.id) == dataclasses.replace(record, correction="1")
+
+    def test_a_record_whose_correction_was_taken_back_is_no_example_to_learn_from(self, store: Records) -> None:
+        glyphs = np.zeros((1, 28, 28), np.uint8)
+        records = [dataclasses.replace(a_record(), glyphs=pack(list(glyphs))) for _ in range(2)]
+        for record in records:
+            store.add(record, key="", answer="")
+            store.correct(record.id, record.result)  # which confirms it
+        store.correct(records[0].id, None)
+        assert [label for _, label in labelled(every(store))] == [9]
+
     def test_what_was_added_is_there_when_the_store_is_opened_again(self, open_store: OpenStore) -> None:
         added = add(open_store(), 3)
         open_store().correct(added[0].id, "7")
         assert open_store().page(10) == [dataclasses.replace(added[0], correction="7"), *added[1:]]
+
+
+# The second halves of ids: the first and the last in the order of signed bytes, and in that of unsigned ones.
+TAILS = ("8080-808080808080", "bf7f-7f7f7f7f7f7f", "8000-000000000000", "bfff-ffffffffffff", "9f80-007fff80a1b2")
+
+
+def add_at(store: Records, ticks: int) -> set[uuid.UUID]:
+    """Adds a record with each of these tails."""
+    ids = {uuid.UUID(str(id_at(ticks))[:19] + tail) for tail in TAILS}
+    for one in ids:
+        store.add(dataclasses.replace(a_record(), id=one), key="", answer="")
+    return ids
+
+
+MIDNIGHT = to_ticks("2026-11-25")
+
+
+class TestBounds:
+    @pytest.mark.parametrize("ticks", [MIDNIGHT, MIDNIGHT + 12345], ids=["midnight", "another"])
+    def test_one_between_two_ticks_leaves_out_every_id_after_it_and_none_before(
+        self, store: Records, ticks: int
+    ) -> None:
+        before, at, after = (add_at(store, ticks + more) for more in (-1, 0, 1))
+        assert {record.id for record in store.page(100, bound(ticks))} == before
+        assert {record.id for record in store.page(100, bound(ticks + 1))} == before | at
+        assert {record.id for record in store.page(100, bound(ticks + 2))} == before | at | after
+        assert {record.id for record in every(store, 3, before=bound(ticks + 1))} == before | at
+        assert {record.id for record in every(store, 3, since=ticks)} == at | after
+        assert {record.id for record in every(store, 3, before=bound(ticks + 1), since=ticks)} == at
+        assert list(every(store, 3, before=bound(ticks), since=ticks)) == []
+
+    def test_a_page_goes_on_within_a_tick_whether_a_cursor_or_the_time_is_nearer(self, store: Records) -> None:
+        add_at(store, MIDNIGHT - 1)
+        add_at(store, MIDNIGHT)
+        wanted = Wanted(before=bound(MIDNIGHT))
+        whole = list(find_all(store, wanted))
+        first, cursor = find(store, wanted, 2, None)
+        assert first == whole[:2]
+        assert find(store, wanted, 10, cursor) == (whole[2:], None)
+        newest = store.page(1)[0].id
+        assert find(store, wanted, 10, newest) == (whole, None)
+
+    @pytest.mark.parametrize("ticks", [-(10**19), -1, 0, 1, 1 << 60, 10**19])
+    def test_times_that_no_id_could_have_leave_out_all_or_nothing(self, store: Records, ticks: int) -> None:
+        (record,) = add(store, 1)
+        kept = [record] if ticks > record.id.time else []
+        assert store.page(10, bound(ticks)) == list(find_all(store, Wanted(before=bound(ticks)))) == kept
+        assert list(find_all(store, Wanted(since=ticks))) == ([] if kept else [record])
+
+
+def looked_at(store: Records, monkeypatch: pytest.MonkeyPatch) -> list[Record]:
+    """What is read of `store` from now on."""
+    noted: list[Record] = []
+    read = store.page
+
+    def page(limit: int, before: uuid.UUID | None = None) -> list[Record]:
+        records = read(limit, before)
+        noted.extend(records)
+        return records
+
+    monkeypatch.setattr(store, "page", page)
+    return noted
+
+
+class TestFinding:
+    @pytest.mark.parametrize("limit", [1, 2, 3, 1000])
+    def test_pages_of_those_with_a_text_cover_each_once(self, store: Records, limit: int) -> None:
+        added = add(store, 30)
+        added[3] = store.correct(added[3].id, "407\n1 7") or added[3]
+        for text in ("7", "07\n1", "2", "?"):
+            wanted = Wanted(text)
+            expected = [one for one in added if text in one.result or text in (one.correction or "")]
+            found, cursor = find(store, wanted, limit, None)
+            while cursor:
+                page, cursor = find(store, wanted, limit, cursor)
+                assert len(page) <= limit
+                found += page
+            assert found == expected == list(find_all(store, wanted))
+
+    def test_one_that_was_corrected_is_found_by_what_it_says_and_by_what_it_said(self, store: Records) -> None:
+        (record,) = add(store, 1)
+        corrected = store.correct(record.id, "47")
+        for text in ("0", "47", "7"):
+            assert list(find_all(store, Wanted(text))) == [corrected]
+        store.correct(record.id, None)
+        assert list(find_all(store, Wanted("47"))) == []
+
+    def test_it_looks_at_so_many_and_says_where_it_ended(self, store: Records, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("function.records.listing.PAGE", 5)
+        monkeypatch.setattr("function.records.listing.MOST", 12)
+        added = add(store, 30)
+        noted = looked_at(store, monkeypatch)
+        assert find(store, Wanted("?"), 2, None) == ([], added[12].id)  # a page of 3, and two of 5
+        assert noted == added[:13]
+        assert find(store, Wanted("?"), 2, added[12].id) == ([], added[25].id)
+        assert find(store, Wanted("?"), 2, added[25].id) == ([], None)
+        assert noted == added
+
+    def test_it_looks_for_so_long_but_always_gets_on(self, store: Records, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("function.records.listing.LONGEST", 0)
+        added = add(store, 7)
+        cursor, steps = None, list[uuid.UUID | None]()
+        while not steps or cursor:
+            found, cursor = find(store, Wanted("?"), 2, cursor)
+            assert found == []
+            steps.append(cursor)
+        assert steps == [added[2].id, added[5].id, None]
+
+    def test_it_reads_nothing_before_its_end_and_little_beyond_it(
+        self, store: Records, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        added = add(store, 60)
+        noted = looked_at(store, monkeypatch)
+        wanted = Wanted(since=added[29].id.time, before=bound(added[20].id.time))
+        assert find(store, wanted, 4, None) == (added[21:25], added[24].id)
+        assert noted == added[21:26]
+        noted.clear()
+        assert find(store, wanted, 4, added[24].id) == (added[25:29], added[28].id)
+        assert find(store, wanted, 4, added[28].id) == ([added[29]], None)
+        assert noted == added[25:30] + added[29:34]
+
+    def test_the_last_page_says_that_it_is_the_last(self, store: Records) -> None:
+        added = add(store, 6)
+        assert find(store, Wanted(), 6, None) == (added, None)
+        assert find(store, Wanted("3"), 1, None) == (added[2:3], added[2].id)  # it looked no further
+        assert find(store, Wanted("0"), 1, None) == (added[5:], None)
 
 
 class TestIdempotency:
@@ -481,6 +651,78 @@ class TestIds:
     )
     def test_its_time_is_told_to_the_millisecond_in_utc(self, ticks: int, told: str) -> None:
         assert dataclasses.replace(a_record(), id=id_at(ticks)).time == told
+
+
+class TestTimes:
+    @pytest.mark.parametrize(
+        ("text", "told"),
+        [
+            ("1970-01-01", 122_192_928_000_000_000),
+            ("1582-10-15", 0),
+            ("1582-10-14", -864_000_000_000),
+            ("1970-01-01T00:00:00Z", 122_192_928_000_000_000),
+            ("1970-01-01t00:00:00z", 122_192_928_000_000_000),
+            ("1970-01-01T05:30:00+05:30", 122_192_928_000_000_000),
+            ("1969-12-31T23:59:00-00:01", 122_192_928_000_000_000),
+            ("1970-01-01T00:00:00.0000001-00:00", 122_192_928_000_000_001),
+            ("1970-01-01T00:00:00.12345678999999Z", 122_192_928_001_234_567),
+            ("2026-11-23T03:15:59.123Z", 122_192_928_000_000_000 + 17_954_037_591_230_000),
+            ("2016-12-31T23:59:60Z", to_ticks("2017-01-01")),  # a leap second
+            ("0001-01-01T00:00:00+23:59", to_ticks("0001-01-01") - 863_400_000_000),
+            ("9999-12-31T23:59:59-23:59", to_ticks("9999-12-31") + 864_000_000_000 + 863_390_000_000),
+        ],
+    )
+    def test_a_date_or_a_time_of_rfc_3339_is_that_many_ticks(self, text: str, told: int) -> None:
+        assert to_ticks(text) == told
+
+    @given(st.datetimes(min_value=datetime(1600, 1, 1)), st.integers(-1439, 1439))  # noqa: DTZ001
+    def test_every_time_is_read_as_python_reads_it(self, time: datetime, minutes: int) -> None:
+        there = time.replace(tzinfo=timezone(timedelta(minutes=minutes)))
+        assert to_ticks(there.isoformat()) == (there - GREGORIAN) // timedelta(microseconds=1) * 10
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "",
+            "today",
+            "2026",
+            "2026-11",
+            "2026-11-5",
+            "20261125",
+            "2026-W48-3",
+            "2026-02-30",
+            "0000-01-01",
+            "2026-11-25T",
+            "2026-11-25T10",
+            "2026-11-25T10:00Z",
+            "2026-11-25T10:00:00",
+            "2026-11-25 10:00:00Z",
+            "2026-11-25T24:00:00Z",
+            "2026-11-25T10:60:00Z",
+            "2026-11-25T10:00:61Z",
+            "2026-11-25T10:00:00.Z",
+            "2026-11-25T10:00:00,5Z",
+            "2026-11-25T10:00:00 01:00",
+            "2026-11-25T10:00:00+0100",
+            "2026-11-25T10:00:00+24:00",
+            "2026-11-25T10:00:00+01:60",
+            "2026-11-25T10:00:00Z\n",
+            "٢٠٢٦-١١-٢٥",
+            "2026-11-25" * 1000,
+        ],
+    )
+    @pytest.mark.parametrize("name", ["from", "to"])
+    def test_anything_else_is_a_broken_request_that_says_what_is_expected(self, text: str, name: str) -> None:
+        with pytest.raises(BadRequest, match=rf"^{name} is a date like .* midnight in UTC, or a time with its offset"):
+            read_wanted({name: text})
+
+    def test_what_is_not_asked_for_is_no_bound(self) -> None:
+        assert read_wanted({}) == Wanted()
+
+    @pytest.mark.parametrize("text", ["seven", "1" * 201, "\r", "\t", "٧", "-", "%"])
+    def test_a_text_that_no_result_has_is_a_broken_request(self, text: str) -> None:
+        with pytest.raises(BadRequest, match=r"made of digits, spaces, line breaks and \?"):
+            read_wanted({"result": text})
 
 
 TIME_UUID = "8de543bd-e742-11f1-af9f-d93bd6bbb36d"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import base64
+import re
 import uuid
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from ..settings import Settings
 
 GREGORIAN = datetime(1582, 10, 15, tzinfo=UTC)  # where the clock of time UUIDs begins (RFC 9562)
 TIME_BASED = 1  # the version of such UUIDs
+RESULT = re.compile(r"[0-9? \n]{0,200}")
 NO_CURSOR = "A cursor is the `next` of the page before; begin without one."
 
 
@@ -78,12 +80,14 @@ class Records(Protocol):
         """The answer that was given with this key within a day."""
 
     def page(self, limit: int, before: uuid.UUID | None = None) -> list[Record]:
-        """At most `limit` records, newest first, from the newest older than `before`."""
+        """At most `limit` records, newest first, from the newest older than `before`; fewer only where there are no
+        more."""
 
     def get(self, record_id: uuid.UUID) -> Record | None: ...
 
-    def correct(self, record_id: uuid.UUID, correction: str) -> Record | None:
-        """The record with its correction, or None if there is no such record."""
+    def correct(self, record_id: uuid.UUID, correction: str | None) -> Record | None:
+        """The record with its correction, or without one if it is None, which takes back what there is; or None if
+        there is no such record."""
 
     def check(self) -> State:
         """Return if a record could be kept now."""
@@ -121,6 +125,13 @@ def from_cursor(cursor: str) -> uuid.UUID:
     return record_id
 
 
+def as_result(text: Any) -> str:
+    """`text`, which somebody asks for or says to be right. Raises `BadRequest` for what no picture could say."""
+    if not isinstance(text, str) or not RESULT.fullmatch(text):
+        raise BadRequest("A result is made of digits, spaces, line breaks and ?, at most 200 of them.")
+    return text
+
+
 def pack(glyphs: Sequence[Glyph]) -> bytes:
     """Glyphs, each (28, 28) uint8, in few bytes."""
     return zlib.compress(b"".join(glyph.tobytes() for glyph in glyphs))
@@ -132,12 +143,20 @@ def unpack(packed: bytes) -> Glyph:
     return np.frombuffer(data, np.uint8).reshape(len(data) // SIDE**2, SIDE, SIDE)
 
 
-def every(records: Records, page_size: int = 500) -> Iterator[Record]:
-    """All records, newest first, a page in memory at a time."""
-    page = records.page(page_size)
-    while page:
-        yield from page
-        page = records.page(page_size, before=page[-1].id)
+def every(
+    records: Records, page_size: int = 500, *, before: uuid.UUID | None = None, since: int = 0
+) -> Iterator[Record]:
+    """All records that are older than `before` and were made at the tick `since` or later, newest first, a page in
+    memory at a time."""
+    page_is_full = True
+    while page_is_full:
+        page = records.page(page_size, before)
+        for record in page:
+            if record.id.time < since:
+                return
+            yield record
+            before = record.id
+        page_is_full = len(page) == page_size
 
 
 def open_records(settings: Settings) -> Records:

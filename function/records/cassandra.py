@@ -111,8 +111,9 @@ class CassandraRecords:
 
     # ── Write ─────────────────────────────────────────────────────────────────────────────────────────────────
     def write(self, records: Sequence[tuple[Record, int]], *, timeout: float = WRITE) -> Literal[True]:
-        """Write these records at once, each with its correction if it has one, made at so many microseconds since 1970.
-        A record that is written again stays as it is. Returns once all are written."""
+        """Write these records at once, each with its correction, if it was corrected at so many microseconds since
+        1970, or with none, if that was taken back then. A record that is written again stays as it is, and of
+        corrections the latest counts. Returns once all are written."""
         with reasons():
             for place in {partition(record.id) for record, _ in records} - self._announced:
                 self._announce(place)
@@ -128,7 +129,7 @@ class CassandraRecords:
         place = partition(record.id)
         values = (*place, moment(record.id), *columns(record), microseconds(record.id), or_unset(ttl))
         yield self._execute("insert", values, timeout)
-        if record.correction is not None:
+        if corrected:  # None deletes what is older, and nothing that is newer
             values = (corrected, or_unset(ttl), record.correction, *place, record.id)
             yield self._execute("correct", values, timeout)
 

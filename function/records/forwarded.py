@@ -66,7 +66,7 @@ class ForwardedRecords:
                 self.forwarder.mark()
         return Kept(answer, "stored")
 
-    def correct(self, record_id: uuid.UUID, correction: str) -> Record | None:
+    def correct(self, record_id: uuid.UUID, correction: str | None) -> Record | None:
         record = self.get(record_id)
         if record is None:
             return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import sqlite3
 import time
 import uuid
 from collections.abc import Iterator, Sequence
@@ -12,11 +13,12 @@ from math import inf
 from pathlib import Path
 
 from ..errors import Unavailable
-from . import Kept, Record, State
+from . import Kept, Record, State, order
 from .sqlite import ANSWERS, COLUMNS, LATEST, RECORD, SqliteFile, claim, to_record, values, yesterday
 
 # An entry waits while `stored` is null, and may be forwarded from `due` on; once stored it is kept for a while yet. A
-# correction makes a new entry of its record. Times are seconds since 1970, but `corrected` is microseconds.
+# correction, or that it is taken back, makes a new entry of its record. Times are seconds since 1970, but `corrected`
+# is microseconds.
 SCHEMA = f"""
 create table if not exists entry (
     sequence integer primary key autoincrement, due real not null, stored real, corrected integer not null, key text,
@@ -58,11 +60,17 @@ class Journal(SqliteFile):
         self.path = path
         self.fate = f"They are kept in {path}"  # of answers, while the database is down
 
+    def _connect(self) -> sqlite3.Connection:
+        connection = super()._connect()
+        connection.create_collation("timeuuid", compare)
+        return connection
+
     def put(self, record: Record, *, lease: float, key: str = "", answer: str = "", corrected: int = 0) -> int | None:
         """Keep `record` in place of any entry that it has, to be forwarded after `lease` seconds unless it is stored by
-        then.
+        then. `corrected` is when its correction was made or taken back, if either was.
 
-        Returns the entry's sequence number; or None if `key` is another answer's, and nothing was kept.
+        Returns the entry's sequence number; or None if nothing was kept, since `key` is another answer's, or since the
+        record's entry has a later correction.
         """
         due = time.time() + lease
         if not (key or corrected):
@@ -73,9 +81,11 @@ class Journal(SqliteFile):
             self._make_sure_of_room()
             if key and claim(db, key, answer) != answer:
                 return None
-            if corrected:
-                key = (db.execute("select key from entry where id = ?", (str(record.id),)).fetchone() or ("",))[0]
-            return db.execute(ENTER, (due, corrected, key or None, *values(record))).lastrowid
+            entry = db.execute("select key, corrected from entry where id = ?", (str(record.id),)).fetchone()
+            known, latest = entry or (None, 0)
+            if latest > corrected:
+                return None
+            return db.execute(ENTER, (due, corrected, key or known, *values(record))).lastrowid
 
     def answered(self, key: str) -> Kept | None:
         query = """select answer, exists (select 1 from entry where entry.key = answers.key and stored is null)
@@ -85,9 +95,9 @@ class Journal(SqliteFile):
         return Kept(row[0], "queued" if row[1] else "stored") if row else None
 
     def page(self, limit: int, before: uuid.UUID | None = None) -> list[Record]:
-        """At most `limit` records that wait, newest first, from the newest older than `before`."""
-        query = f"""select {COLUMNS} from entry where stored is null and (ticks, id) < (?, ?)
-                    order by ticks desc, id desc limit ?"""
+        """At most `limit` records that wait, newest first in Cassandra's order, from the newest older than `before`."""
+        query = f"""select {COLUMNS} from entry where stored is null and (ticks, id collate timeuuid) < (?, ?)
+                    order by ticks desc, id collate timeuuid desc limit ?"""
         bound = (before.time, str(before)) if before else (LATEST, "")
         with self._reading() as db:
             return [to_record(row) for row in db.execute(query, (*bound, limit))]
@@ -153,6 +163,12 @@ class Journal(SqliteFile):
                 yield False
             else:
                 yield True
+
+
+def compare(one: str, other: str) -> int:
+    """Ids as `order` has them: negative, 0 or positive."""
+    first, second = order(uuid.UUID(one)), order(uuid.UUID(other))
+    return (first > second) - (first < second)
 
 
 class NoJournal(Journal):

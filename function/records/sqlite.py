@@ -167,7 +167,7 @@ class SqliteRecords(SqliteFile):
             row = db.execute(query, (str(record_id), self._oldest())).fetchone()
         return to_record(row) if row else None
 
-    def correct(self, record_id: uuid.UUID, correction: str) -> Record | None:
+    def correct(self, record_id: uuid.UUID, correction: str | None) -> Record | None:
         with self._writing() as db:
             db.execute("update predictrecord set correction = ? where id = ?", (correction, str(record_id)))
         return self.get(record_id)

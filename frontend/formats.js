@@ -1,0 +1,36 @@
+import { language } from './language.js';
+
+const percents = new Intl.NumberFormat(language, { style: 'percent', maximumFractionDigits: 1 });
+const wholePercents = new Intl.NumberFormat(language, { style: 'percent', maximumFractionDigits: 0 });
+const numbers = new Intl.NumberFormat(language, { maximumFractionDigits: 1 });
+const times = new Intl.DateTimeFormat(localeOf(language), { dateStyle: 'short', timeStyle: 'medium' });
+
+/**
+ * A probability in words. Rounding never claims certainty: 0.9999 is not 100 %, and 0.0001 is not nothing.
+ * @param {number | null | undefined} probability
+ */
+export function percent(probability) {
+  if (!Number.isFinite(probability)) return '–';
+  if (probability > 0 && probability < 0.0005) return `<${percents.format(0.001)}`;
+  if (probability < 1 && probability >= 0.9995) return `>${percents.format(0.999)}`;
+  return percents.format(probability);
+}
+
+/** The same in two digits at most, for over the picture. @param {number | null} probability */
+export const wholePercent = (probability) =>
+  Number.isFinite(probability) ? wholePercents.format(Math.min(0.99, Math.max(0.01, probability))) : '–';
+
+/** @param {number} milliseconds */
+export const duration = (milliseconds) =>
+  milliseconds < 1000 ? `${Math.round(milliseconds)} ms` : `${numbers.format(milliseconds / 1000)} s`;
+
+/** @param {number} bytes */
+export const size = (bytes) => (bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : `${numbers.format(bytes / 1e6)} MB`);
+
+/** @param {string} iso @returns {string} the moment as the viewer's locale and clock write it */
+export const localTime = (iso) => (Number.isNaN(Date.parse(iso)) ? iso : times.format(new Date(iso)));
+
+/** The browser's own way of this language: en-GB writes a date otherwise than en-US. @param {string} spoken */
+function localeOf(spoken) {
+  return navigator.languages.find((tag) => tag.split('-')[0] === spoken) ?? spoken;
+}

@@ -1,0 +1,348 @@
+"""The page as it is installed, and as it opens without a network: frontend/sw.js in a real browser."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import shutil
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from PIL import Image
+
+from tests.helpers import Service, running_function
+from tests.nginx import FRONTEND, running_nginx
+
+pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+
+from playwright.sync_api import Browser, Page, expect
+
+from tests.page import choose, complaints, lasting, launched, png, preview, read_it, result, running_browser
+
+PATIENCE = 3  # seconds, as sw.js has it
+
+KEPT = """async () => {
+    const [name, ...others] = await caches.keys();
+    const copy = name && !others.length ? await caches.open(name) : undefined;
+    return ((await copy?.keys()) ?? []).map(({ url }) => new URL(url).pathname);
+}"""
+"""The paths that the one copy of the page holds."""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with running_browser() as browser:
+        yield browser
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    context = browser.new_context()
+    context.set_default_timeout(20_000)
+    yield context.new_page()
+    context.close()
+
+
+def visit(page: Page, url: str) -> None:
+    """Opens the page, and stays until it would open without a network too."""
+    page.goto(url)
+    page.evaluate("navigator.serviceWorker.ready.then(() => {})")
+    page.wait_for_function(f"(async () => (await ({KEPT})()).includes('/'))()")
+
+
+def expect_complete(page: Page) -> None:
+    """Its looks are there, and its scripts have run to their end."""
+    expect(page.locator("[data-part=ways]")).to_be_visible()
+    choose(page, png())
+    expect(preview(page)).to_be_visible()
+    expect(read_it(page)).to_have_attribute("aria-disabled", "false")
+
+
+@contextlib.contextmanager
+def answering(url: str, status: int, **headers: str) -> Iterator[None]:
+    """In place of the server that was at `url`, one that says this to everything."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(b"<h1>Something else</h1>")
+
+        def log_message(self, *_: object) -> None:
+            """Says nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", urlsplit(url).port or 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def left(page: Page, service: Service, tmp_path: Path) -> str:
+    """The URL of the page, which has been opened there, and of a server that is gone since."""
+    with running_nginx(tmp_path, urlsplit(service.url).netloc) as url:
+        visit(page, url)
+    return url
+
+
+# ---------------------------------------------------------------------------------------- without a network
+
+
+@pytest.mark.parametrize("path", ["/", "/index.html", "/?lang=de"])
+def test_without_a_server_the_page_opens_as_complete_as_ever(page: Page, left: str, path: str) -> None:
+    said = complaints(page, but="/api/")
+    page.goto(left + path)
+    expect_complete(page)
+    expect(page.locator("html")).to_have_attribute("lang", "de" if "lang=de" in path else "en")
+    styles = (FRONTEND / "index.html").read_text().count('rel="stylesheet"')
+    assert page.evaluate("[...document.styleSheets].filter((sheet) => sheet.cssRules.length).length") == styles
+    assert said == []
+
+
+def test_what_is_kept_is_all_that_the_page_loads_and_nothing_else(page: Page, site: str) -> None:
+    loaded: set[str] = set()
+    page.on("response", lambda response: loaded.add(urlsplit(response.url).path))
+    visit(page, site)
+    kept = page.evaluate(KEPT)
+    assert {path for path in loaded if not path.startswith("/api/")} <= {*kept, "/sw.js"}
+    modules = {f"/{file.name}" for file in FRONTEND.glob("*.js")} - {"/sw.js"}
+    assert modules | {f"/{file.name}" for file in FRONTEND.glob("*.css")} | {"/", "/favicon.svg"} <= {*kept}
+    assert not [path for path in kept if path.startswith("/api/")]
+
+
+def test_a_server_that_says_nothing_is_not_waited_for(page: Page, left: str) -> None:
+    # The system takes up the connections, and nobody answers.
+    with socket.create_server(("127.0.0.1", urlsplit(left).port or 0)):
+        began = time.monotonic()
+        page.goto(left, wait_until="domcontentloaded")
+        assert PATIENCE <= time.monotonic() - began < PATIENCE + 10
+        expect_complete(page)
+
+
+def test_a_proxy_without_a_server_is_no_server(page: Page, left: str) -> None:
+    with answering(left, 502):
+        page.goto(left)
+        expect_complete(page)
+    page.reload()
+    expect_complete(page)
+
+
+@pytest.mark.parametrize("status", [302, 403])
+def test_a_server_that_wants_something_else_first_is_heard(page: Page, left: str, status: int) -> None:
+    with answering(left, status, Location="/login") if status == 403 else redirecting(left):
+        page.goto(left)
+        expect(page.get_by_role("heading", name="Something else")).to_be_visible()
+    # And it has not become the page.
+    page.goto(left)
+    expect_complete(page)
+
+
+@contextlib.contextmanager
+def redirecting(url: str) -> Iterator[None]:
+    """A server that sends everybody to log in elsewhere."""
+    with contextlib.ExitStack() as stack:
+        elsewhere = free_url()
+        stack.enter_context(answering(elsewhere, 200))
+        stack.enter_context(answering(url, 302, Location=elsewhere))
+        yield
+
+
+def free_url() -> str:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return f"http://127.0.0.1:{server.getsockname()[1]}/"
+
+
+# ------------------------------------------------------------------------------------------- another version
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A copy of the page, to be changed."""
+    return shutil.copytree(FRONTEND, tmp_path / "frontend")
+
+
+@pytest.fixture
+def served(folder: Path, tmp_path: Path) -> Iterator[str]:
+    """That copy's URL, where the function serves it itself."""
+    (tmp_path / "function").mkdir()
+    with running_function(tmp_path / "function", {"FRONTEND_DIR": str(folder)}) as service:
+        yield service.url
+
+
+def change(folder: Path, name: str, *replacements: tuple[str, str]) -> None:
+    text = (folder / name).read_text()
+    for old, new in replacements:
+        assert old in text
+        text = text.replace(old, new)
+    (folder / name).write_text(text)
+
+
+def test_a_new_version_is_there_at_the_next_load_and_kept(page: Page, served: str, folder: Path) -> None:
+    visit(page, served)
+    change(folder, "index.html", ("<title>Digit Reader", "<title>Another"))
+    (folder / "another.js").write_text("document.title += ' version';\n")
+    change(folder, "main.js", ("import ", "import './another.js';\nimport "))
+    page.reload()
+    expect(page).to_have_title("Another version")
+    page.wait_for_function(f"(async () => (await ({KEPT})()).includes('/another.js'))()")
+    page.context.set_offline(True)
+    page.reload()
+    expect(page).to_have_title("Another version")
+    expect_complete(page)
+
+
+def test_two_versions_are_never_mixed(page: Page, served: str, folder: Path) -> None:
+    """As while one is being replaced by another: the page is new already, and one of its files is missing."""
+    visit(page, served)
+    before = sorted(page.evaluate(KEPT))
+    change(folder, "index.html", ("<title>Digit Reader", "<title>Another"))
+    (folder / "texts.js").rename(folder / "words.js")
+    page.reload()
+    expect(page).to_have_title("Digit Reader")
+    expect_complete(page)
+    assert sorted(page.evaluate(KEPT)) == before
+    change(folder, "index.html", ("</title>", " version</title>"))
+    (folder / "words.js").rename(folder / "texts.js")
+    page.reload()
+    expect(page).to_have_title("Another version")
+
+
+def test_a_file_that_is_no_longer_needed_is_no_longer_kept(page: Page, served: str, folder: Path) -> None:
+    change(folder, "index.html", ("</head>", '<link rel="stylesheet" href="extra.css"></head>'))
+    (folder / "extra.css").write_text("p { color: red }")
+    visit(page, served)
+    assert "/extra.css" in page.evaluate(KEPT)
+    change(folder, "index.html", ('<link rel="stylesheet" href="extra.css">', ""))
+    (folder / "extra.css").unlink()
+    page.reload()
+    page.wait_for_function(
+        f"(async () => {{ const kept = await ({KEPT})(); return kept.length && !kept.includes('/extra.css'); }})()"
+    )
+    expect_complete(page)
+
+
+def test_a_new_worker_takes_over_by_itself(page: Page, served: str, folder: Path) -> None:
+    visit(page, served)
+    change(folder, "sw.js", ("const KEPT = `page ", "const KEPT = `other page "))
+    page.reload()
+    page.wait_for_function("async () => (await caches.keys()).some((name) => name.startsWith('other page '))")
+    page.reload()
+    expect_complete(page)
+
+
+# --------------------------------------------------------------------------------------- what it leaves alone
+
+
+def test_the_worker_has_no_hand_in_what_goes_to_the_function(page: Page, site: str) -> None:
+    visit(page, site)
+    page.reload()
+    expect(page.locator("[data-part=ways]")).to_be_visible()
+    assert page.evaluate("navigator.serviceWorker.controller.state") == "activated"
+    through: dict[str, bool] = {}
+    page.on("response", lambda response: through.update({response.url: response.from_service_worker}))
+    choose(page, png())
+    read_it(page).click()
+    expect(result(page)).to_have_text("4")
+    page.reload()
+    expect(page.locator("[data-part=ways]")).to_be_visible()
+    page.wait_for_load_state("networkidle")
+    asked = {url: worker for url, worker in through.items() if "/api/" in url}
+    assert f"{site}/api/" in asked
+    assert not any(asked.values())
+    assert through[f"{site}/main.js"]
+
+
+def test_how_much_of_a_picture_has_been_sent_can_be_told(page: Page, site: str) -> None:
+    visit(page, site)
+    page.reload()
+    assert page.evaluate("Boolean(navigator.serviceWorker.controller)")
+    devtools = page.context.new_cdp_session(page)
+    devtools.send("Network.enable")
+    slow = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 2_000_000}
+    devtools.send("Network.emulateNetworkConditions", slow)
+    sent = page.evaluate(
+        """(size) => new Promise((resolve) => {
+            const request = new XMLHttpRequest();
+            const sent = [];
+            request.upload.onprogress = ({ loaded }) => sent.push(loaded);
+            request.onloadend = () => resolve(sent);
+            request.open('POST', 'api/?record=false');
+            request.send(new Uint8Array(size));
+        })""",
+        1_000_000,
+    )
+    assert sent == sorted(sent)
+    assert 0 < sent[0] < sent[-1] == 1_000_000
+
+
+def test_other_pages_of_the_same_origin_keep_their_caches(page: Page, site: str) -> None:
+    page.goto(f"{site}/favicon.svg")
+    page.evaluate("caches.open('mine')")
+    page.goto(site)
+    page.evaluate("navigator.serviceWorker.ready.then(() => {})")
+    page.reload()
+    page.wait_for_function("async () => (await caches.keys()).length === 2")
+    assert "mine" in page.evaluate("caches.keys()")
+
+
+def test_without_https_the_page_does_without_a_worker(browser: Browser, site: str) -> None:
+    device = launched(browser.browser_type, "--host-resolver-rules=MAP reader.test 127.0.0.1")
+    page = device.new_page()
+    said = complaints(page, but="/api/")
+    page.goto(site.replace("127.0.0.1", "reader.test"))
+    assert page.evaluate("navigator.serviceWorker === undefined")
+    expect_complete(page)
+    # One header, too, counts only where the connection can be trusted.
+    assert [words for words in said if "Cross-Origin-Opener-Policy" not in words] == []
+    device.close()
+
+
+# -------------------------------------------------------------------------------------------------- installed
+
+
+def test_the_page_can_be_installed(browser: Browser, site: str, tmp_path: Path) -> None:
+    # Never where a browser forgets everything afterwards, as it does in all other tests.
+    with lasting(browser.browser_type, tmp_path) as context:
+        page = context.new_page()
+        visit(page, site)
+        page.reload()
+        devtools = context.new_cdp_session(page)
+        manifest = devtools.send("Page.getAppManifest")
+        assert manifest["url"] == f"{site}/manifest.webmanifest"
+        assert manifest["errors"] == []
+        assert devtools.send("Page.getInstallabilityErrors")["installabilityErrors"] == []
+
+
+def test_the_icons_are_as_the_manifest_says() -> None:
+    manifest = json.loads((FRONTEND / "manifest.webmanifest").read_text())
+    corners = {}
+    for icon in manifest["icons"]:
+        image = Image.open(FRONTEND / icon["src"]).convert("RGBA")
+        assert "x".join(map(str, image.size)) == icon["sizes"]
+        corners[icon.get("purpose", "any"), image.width] = image.crop((0, 0, 1, 1)).tobytes()
+    assert {("any", 192), ("any", 512), ("maskable", 512)} <= corners.keys()
+    # A maskable one is cut to any shape, so its ground goes to the edge.
+    assert corners["maskable", 512] == bytes((39, 71, 184, 255))
+    assert corners["any", 512][3] == 0
+
+
+def test_the_manifest_and_the_page_say_the_same() -> None:
+    manifest = json.loads((FRONTEND / "manifest.webmanifest").read_text())
+    page = (FRONTEND / "index.html").read_text()
+    assert f"<title>{manifest['name']}</title>" in page
+    assert f'name="description" content="{manifest["description"]}"' in page
+    [light] = re.findall(r'name="theme-color" content="([^"]+)" media="\(prefers-color-scheme: light\)"', page)
+    assert manifest["theme_color"] == manifest["background_color"] == light
