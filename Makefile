@@ -18,7 +18,7 @@ RECORDS ?= 1000000
 IMAGE ?= digit-reader
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-containers image image-size sbom bench bench-records bench-remote soak cold-start figures stages \
+.PHONY: help run test test-containers image image-size sbom bench bench-records bench-remote soak cold-start figures stages screenshots \
   fuzz audit doctor coverage mutants lint lock train convert
 
 help:  ## list the targets
@@ -33,6 +33,7 @@ run: $(VENV)/serving  ## serve page and function on http://localhost:8080 (PORT,
 test: $(VENV)/testing lint  ## install all that the tests need and run them; says what it had to skip
 	@tests/install-system-packages
 	@tests/install-cassandra $(VENV)/cassandra
+	@$(MAKE) --no-print-directory $(VENV)/node
 	@unset $(SERVING); $(BIN)/python -m pytest --ignore tests/containers
 
 test-containers: $(VENV)/testing  ## build the image and try the whole system out on a container engine (Docker with compose)
@@ -73,6 +74,10 @@ figures: $(VENV)/testing  ## measure recognition for the model card (PICTURES=â€
 stages: $(VENV)/testing  ## draw how a picture is prepared, step by step, to stages.png (PICTURE=docs/9.png)
 	@unset $(SERVING); $(BIN)/python -m bench.stages $(or $(PICTURE),docs/9.png) stages.png && echo stages.png
 
+screenshots: $(VENV)/testing  ## draw the page's pictures for README, docs/page-*.png, and its icons
+	@tests/install-system-packages
+	@unset $(SERVING); $(BIN)/python -m tests.screenshots
+
 fuzz: $(VENV)/testing  ## fuzz uploads and pictures, guided by coverage, for SECONDS=600 each; findings are left in .fuzz/
 	@for target in upload decode; do $(BIN)/python -m tests.fuzz $$target --seconds $(or $(SECONDS),600) || exit 1; done
 
@@ -85,6 +90,7 @@ doctor: $(VENV)/serving  ## say what is wrong here, and what to do about it
 coverage: $(VENV)/testing  ## say which lines and branches of function/ the tests run
 	@tests/install-system-packages
 	@tests/install-cassandra $(VENV)/cassandra
+	@$(MAKE) --no-print-directory $(VENV)/node
 	@rm -rf .coverage && mkdir .coverage
 	@unset $(SERVING); $(BIN)/coverage run -m pytest --ignore tests/containers --ignore tests/test_cold.py; \
 	  $(BIN)/coverage combine --quiet && $(BIN)/coverage report --fail-under 95
@@ -120,3 +126,8 @@ $(VENV)/training: requirements-train.txt function/requirements.in $(VENV)/servin
 $(VENV)/testing: requirements-test.txt $(VENV)/training
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
+
+# What cannot be installed is left out, and the tests that need it say so.
+$(VENV)/node: tests/node/package-lock.json
+	@if npm ci --prefix tests/node --ignore-scripts --no-audit --no-fund --loglevel=error; then touch $@; \
+	  else echo "cannot install Node's packages: the tests that need them are skipped"; fi

@@ -1,7 +1,6 @@
 import { ENOUGH, floorOf, stretches, summary } from './accuracy.js';
 import { element, part, svg } from './dom.js';
-import { percent } from './formats.js';
-import { language } from './language.js';
+import { locale, percent } from './formats.js';
 import { texts } from './texts.js';
 
 /** @typedef {import('./accuracy.js').Summary} Summary */
@@ -12,10 +11,9 @@ const GRIDS = [[0, 0.25, 0.5, 0.75, 1], [0.5, 0.75, 1], [0.8, 0.9, 1], [0.9, 0.9
 /** In the screen's pixels: half of a marker, and the room that it needs beside the grid. */
 const MARKER = 3.5;
 const MARGIN = 8;
-/** Left of the grid, for its words, in their own size. As history.css has it. */
+/** Left of the grid, for its words, in their own size. As style.css has it. */
 const GUTTER = 3.75;
 
-const locale = navigator.languages.find((tag) => tag.split('-')[0] === language) ?? language;
 const days = new Intl.DateTimeFormat(locale, { dateStyle: 'medium' });
 const minutes = new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'short' });
 const clock = new Intl.DateTimeFormat(locale, { timeStyle: 'short' });

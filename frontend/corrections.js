@@ -155,7 +155,7 @@ function draw() {
   part('undo').hidden = !kept?.hasChanged;
   // Neither is `disabled`, which would take the keyboard's focus away.
   part('undo').setAttribute('aria-disabled', String(!kept?.before.length || kept.saving));
-  part('save').setAttribute('aria-disabled', String(Boolean(kept?.saving)));
+  part('save').setAttribute('aria-disabled', String(!kept || kept.saving));
 }
 
 /** @param {(number | null)[]} digits @param {boolean} isOneEach whether the text still has one character for each of them */

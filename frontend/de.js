@@ -8,7 +8,7 @@ const records = (count) => `${count} ${count === 1 ? 'Eintrag' : 'Einträge'}`;
 /** All that the page says, in German; see en.js. @type {typeof import('./en.js').en} */
 export const de = {
   title: 'Ziffernleser',
-  tagline: 'Aus handgeschriebenen Ziffern in beliebigen Bildern werden Zahlen.',
+  tagline: 'Handgeschriebene Ziffern im Bild werden zu Zahlen.',
   skip: 'Zum Bild springen',
   languages: 'Sprache',
 
@@ -31,11 +31,11 @@ export const de = {
 
   pictures: 'Bilder',
   progress: (all, read, waiting, failed) =>
-    [`${all} Bilder`, `${read} gelesen`, waiting && `${waiting} warten auf den Leser`, failed && `${failed} nicht gelesen`]
+    [`${all} ${all === 1 ? 'Bild' : 'Bilder'}`, `${read} gelesen`, waiting && `${waiting} in Warteschlange`, failed && `${failed} nicht gelesen`]
       .filter(Boolean).join(', '),
   preparing: 'Wird vorbereitet…',
   sending: (share) => `Wird gesendet, ${share}`,
-  states: { queued: 'Kommt als Nächstes', waiting: 'Wartet auf den Leser', cancelled: 'Abgebrochen' },
+  states: { queued: 'Kommt als Nächstes', waiting: 'Wartet', cancelled: 'Abgebrochen' },
   cancel: 'Abbrechen',
   uploading: 'Schon gesendet',
 
@@ -44,7 +44,6 @@ export const de = {
   notADigit,
   sure,
   drawingName: 'zeichnung.png',
-  drawnSoFar: 'Wird erst mit „Lesen“ gespeichert',
   copy: 'Kopieren',
   copied: 'Kopiert',
   notCopied: 'Der Browser lässt diese Seite nicht kopieren',
@@ -63,7 +62,7 @@ export const de = {
   took: 'Dauer',
   record: 'Eintrag',
   model: 'Modell',
-  recorded: { stored: 'Gespeichert', queued: 'Sicher verwahrt, auf dem Weg in den Speicher', no: 'Nicht gespeichert' },
+  recorded: { stored: 'Gespeichert', queued: 'Sicher verwahrt, auf dem Weg in den Speicher', no: 'Erst mit „Lesen“' },
 
   correction: 'Berichtigung',
   theDigit: 'Was die Ziffer wirklich ist',

@@ -1,4 +1,5 @@
 import { element, part } from './dom.js';
+import { stored } from './storage.js';
 import * as strokes from './strokes.js';
 import { texts } from './texts.js';
 
@@ -6,7 +7,7 @@ import { texts } from './texts.js';
 const INK = '#14171c';
 const PAPER = '#ffffff';
 
-/** Of the picture that is sent, in pixels: its longer side, of which more is read no better, and white around the paper. */
+/** Of the picture that is sent, in pixels: its longer side (more is read no better), and white around the paper. */
 const SIDE = 560;
 const MARGIN = 16;
 
@@ -56,8 +57,8 @@ export const clear = () => edit(strokes.clear);
 
 /**
  * What is drawn as a picture, which is the same on any screen.
- * @returns {Promise<{blob: Blob, viewBox: string}>} with which part of it, in its pixels, an SVG that covers the canvas is to
- *   show, so that all that lies over the picture lies over the drawing
+ * @returns {Promise<{blob: Blob, viewBox: string}>} with which part of it, in its pixels, an SVG that covers the canvas
+ *   is to show, so that what lies over the picture lies over the drawing
  */
 export function toBlob() {
   const drawn = strokes.strokesOf(history);
@@ -252,7 +253,10 @@ function putLine(context, line) {
   context.stroke();
 }
 
-/** A line without a length has no caps. @param {CanvasRenderingContext2D} context @param {import('./strokes.js').Point} point */
+/**
+ * A line without a length has no caps.
+ * @param {CanvasRenderingContext2D} context @param {import('./strokes.js').Point} point
+ */
 function putDot(context, [x, y, width]) {
   context.beginPath();
   context.arc(x, y, width / 2, 0, 2 * Math.PI);
@@ -271,21 +275,12 @@ function watchResolution() {
 const pen = () => part('pens').querySelector(':checked').value;
 
 function save() {
-  stored((storage) => storage.setItem(NAME, strokes.serialised(history)));
-  stored((storage) => storage.setItem(PEN, pen()));
+  stored('sessionStorage', (storage) => storage.setItem(NAME, strokes.serialised(history)));
+  stored('sessionStorage', (storage) => storage.setItem(PEN, pen()));
 }
 
 function restore() {
-  history = strokes.parsed(stored((storage) => storage.getItem(NAME)));
-  const kept = stored((storage) => storage.getItem(PEN));
+  history = strokes.parsed(stored('sessionStorage', (storage) => storage.getItem(NAME)));
+  const kept = stored('sessionStorage', (storage) => storage.getItem(PEN));
   for (const radio of part('pens').querySelectorAll('input')) if (radio.value === kept) radio.checked = true;
-}
-
-/** What the browser's storage, which ends with the tab, gives; nothing where it is forbidden. */
-function stored(use) {
-  try {
-    return use(sessionStorage);
-  } catch {
-    return null;
-  }
 }

@@ -35,12 +35,12 @@ export const en = {
   pictures: 'Pictures',
   /** @param {number} all @param {number} read @param {number} waiting @param {number} failed */
   progress: (all, read, waiting, failed) =>
-    [`${all} pictures`, `${read} read`, waiting && `${waiting} waiting for the reader`, failed && `${failed} not read`]
+    [`${all} ${all === 1 ? 'picture' : 'pictures'}`, `${read} read`, waiting && `${waiting} waiting for the reader`, failed && `${failed} not read`]
       .filter(Boolean).join(', '),
   preparing: 'Making it ready…',
   /** @param {string} share */
   sending: (share) => `Sending, ${share}`,
-  states: { queued: 'Next to be sent', waiting: 'Waits for the reader', cancelled: 'Cancelled' },
+  states: { queued: 'Next to be sent', waiting: 'Waiting', cancelled: 'Cancelled' },
   cancel: 'Cancel',
   uploading: 'Sent so far',
 
@@ -51,7 +51,6 @@ export const en = {
   sure,
   /** While one draws, instead of what became of the record. */
   drawingName: 'drawing.png',
-  drawnSoFar: 'Not recorded until you press “Read it”',
   copy: 'Copy',
   copied: 'Copied',
   notCopied: 'The browser does not let this page copy',
@@ -70,7 +69,7 @@ export const en = {
   record: 'Record',
   model: 'Model',
   /** What became of the record, by the answer's `recorded`. */
-  recorded: { stored: 'Stored', queued: 'Kept safely, on its way to the store', no: 'Not recorded' },
+  recorded: { stored: 'Stored', queued: 'Kept safely, on its way to the store', no: 'Not until you press “Read it”' },
 
   // Corrections.
   correction: 'Correction',

@@ -1,9 +1,12 @@
 import { language } from './language.js';
 
+/** The browser's own way of this language: en-GB writes a date otherwise than en-US. */
+export const locale = navigator.languages.find((tag) => tag.split('-')[0] === language) ?? language;
+
 const percents = new Intl.NumberFormat(language, { style: 'percent', maximumFractionDigits: 1 });
 const wholePercents = new Intl.NumberFormat(language, { style: 'percent', maximumFractionDigits: 0 });
 const numbers = new Intl.NumberFormat(language, { maximumFractionDigits: 1 });
-const times = new Intl.DateTimeFormat(localeOf(language), { dateStyle: 'short', timeStyle: 'medium' });
+const times = new Intl.DateTimeFormat(locale, { dateStyle: 'short', timeStyle: 'medium' });
 
 /**
  * A probability in words. Rounding never claims certainty: 0.9999 is not 100 %, and 0.0001 is not nothing.
@@ -29,8 +32,3 @@ export const size = (bytes) => (bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : `
 
 /** @param {string} iso @returns {string} the moment as the viewer's locale and clock write it */
 export const localTime = (iso) => (Number.isNaN(Date.parse(iso)) ? iso : times.format(new Date(iso)));
-
-/** The browser's own way of this language: en-GB writes a date otherwise than en-US. @param {string} spoken */
-function localeOf(spoken) {
-  return navigator.languages.find((tag) => tag.split('-')[0] === spoken) ?? spoken;
-}

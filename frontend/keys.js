@@ -1,4 +1,5 @@
 import { element } from './dom.js';
+import { stored } from './storage.js';
 import { texts } from './texts.js';
 
 /**
@@ -12,7 +13,8 @@ const held = new Map();
 let asking = Promise.resolve();
 
 /** This tab's key, or ''. @param {Realm} realm */
-export const keyFor = (realm) => held.get(realm) ?? stored((storage) => storage.getItem(nameOf(realm))) ?? '';
+export const keyFor = (realm) =>
+  held.get(realm) ?? stored('sessionStorage', (storage) => storage.getItem(nameOf(realm))) ?? '';
 
 /** What sends a key along. @param {string} key @returns {Record<string, string>} */
 export function bearer(key) {
@@ -92,16 +94,7 @@ function wordsOf({ title, detail }) {
 /** @param {Realm} realm @param {string} key */
 function keep(realm, key) {
   held.set(realm, key);
-  stored((storage) => storage.setItem(nameOf(realm), key));
-}
-
-/** What the browser's storage, which ends with the tab, gives; nothing where it is forbidden. */
-function stored(use) {
-  try {
-    return use(sessionStorage);
-  } catch {
-    return null;
-  }
+  stored('sessionStorage', (storage) => storage.setItem(nameOf(realm), key));
 }
 
 /** @param {Realm} realm */

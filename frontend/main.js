@@ -4,11 +4,11 @@ import { clearAnswer, drawAnswer, listenToCopying } from './answer.js';
 import { asProblem, preview as readUnrecorded, Problem } from './api.js';
 import * as corrections from './corrections.js';
 import { element, part } from './dom.js';
-import * as drawing from './drawing.js';
 import * as history from './history.js';
 import * as outbox from './outbox.js';
 import * as pictures from './picture.js';
 import * as preview from './preview.js';
+import { stored } from './storage.js';
 import { texts, translatePage } from './texts.js';
 import { drawUploads } from './uploads.js';
 
@@ -17,6 +17,8 @@ import { drawUploads } from './uploads.js';
 /** Milliseconds between two questions about a drawing that goes on. */
 const BREATH = 150;
 
+/** Loaded when somebody first wants to draw: most who come have a picture. @type {typeof import('./drawing.js')} */
+let drawing;
 /** Where the picture comes from. @type {'file' | 'hand'} */
 let way = 'file';
 /** Of the pictures from files, the one that is shown. @type {Item | null} */
@@ -33,16 +35,16 @@ const live = { isAsking: false, isStale: false };
 translatePage();
 clearAnswer();
 pictures.listen([part('file'), part('camera')], take, () => showProblem(new Problem(texts.notAFile, 400)));
-drawing.listen({ onchange: drawingChanged });
 part('ways').hidden = false;
-part('ways').addEventListener('change', (event) => setWay(event.target.value));
+part('ways').addEventListener('change', (event) => (event.target.value === 'hand' ? draw() : setWay('file')));
 part('form').addEventListener('submit', submit);
 part('again').addEventListener('click', () => { part('submit').focus(); outbox.send(current()); });
 listenToCopying();
 corrections.listen(history.refresh);
 history.listen();
 outbox.listen(changed);
-draw();
+drawPage();
+if (!picked && stored('sessionStorage', (storage) => storage.getItem('way')) === 'hand') draw();
 history.refresh();
 addEventListener('load', () => navigator.serviceWorker?.register('sw.js').catch(() => {}));
 
@@ -62,6 +64,7 @@ function take(files, how) {
 
 /** @param {'file' | 'hand'} next */
 function setWay(next) {
+  if (way !== next) stored('sessionStorage', (storage) => storage.setItem('way', next));
   way = next;
   part('form').dataset.way = way;
   part('ways').querySelector(`[value="${way}"]`).checked = true;
@@ -71,13 +74,27 @@ function setWay(next) {
   clearAnswer();
   if (way === 'hand') drawingChanged();
   else if (!picked) preview.show(null);
-  draw();
+  drawPage();
+}
+
+/** Lets people draw. */
+async function draw() {
+  try {
+    const loaded = await import('./drawing.js');
+    if (!drawing) loaded.listen({ onchange: drawingChanged });
+    drawing = loaded;
+    setWay('hand');
+  } catch (error) {
+    setWay('file');
+    showProblem(new Problem(navigator.onLine ? texts.unreachable : texts.offline, 0, error));
+    part('again').hidden = true;
+  }
 }
 
 /** Something happened to a picture. @param {Item} item */
 function changed(item) {
   if (!current() && outbox.isUnderWay(item)) picked = item;
-  draw();
+  drawPage();
   if (item.state === 'read') history.refresh();
   if (item === current() && (item.state === 'read' || (item.problem && item.tries === 1))) settle();
 }
@@ -96,7 +113,8 @@ async function submit(event) {
 async function submitDrawing() {
   if (drawing.isEmpty()) return showProblem(new Problem(texts.noPicture, 400));
   if (!submitted) {
-    const { blob } = await drawing.toBlob();
+    const { blob, viewBox } = await drawing.toBlob();
+    preview.showDrawing(viewBox);
     outbox.clear((item) => item.file.name === texts.drawingName);
     [submitted] = outbox.add([new File([blob], texts.drawingName, { type: blob.type })]);
   }
@@ -106,9 +124,10 @@ async function submitDrawing() {
 /** What was said of the drawing holds no more. */
 function drawingChanged() {
   submitted = null;
+  onPanel = null;
   if (way !== 'hand') return;
   clearProblem();
-  draw();
+  drawPage();
   live.isStale = true;
   if (!live.isAsking) readDrawing();
 }
@@ -139,7 +158,7 @@ async function showReading() {
   }
 }
 
-function draw() {
+function drawPage() {
   const item = current();
   part('waits').hidden = item?.state !== 'waiting';
   drawUploads(outbox.list(), item, { show, cancel: outbox.cancel, again: outbox.send });
@@ -180,7 +199,7 @@ function isBusy(item) {
   return Boolean(item?.isWanted) && item.state !== 'waiting';
 }
 
-/** On a phone the answer lies below the picture. Its beginning is what counts: all of it may be longer than the screen. */
+/** On a phone the answer lies below the picture. Its beginning is what counts: it may be longer than the screen. */
 function settle() {
   const { top } = part('answer').getBoundingClientRect();
   if (top < 0 || top > innerHeight / 2) part('answer').scrollIntoView();

@@ -61,7 +61,10 @@ export function clear(which = () => true) {
 /** @param {Item} item whether it goes on by itself */
 export const isUnderWay = ({ state, isWanted }) => isWanted || ['queued', 'sending', 'waiting'].includes(state);
 
-/** Sends a picture as soon as can be. One that has been read is a new question, with a record of its own. @param {Item} item */
+/**
+ * Sends a picture as soon as can be. One that has been read is a new question, with a record of its own.
+ * @param {Item} item
+ */
 export function send(item) {
   if (item.state === 'sending' || item.state === 'queued') return;
   clearTimeout(item.timer);

@@ -1,15 +1,15 @@
 // What is drawn, and what was before: pure, without a page.
 //
-// Places are measured from the middle of the paper, in pixels of the screen as they were when the drawing was begun. So it
-// can be shown on paper of any size, and its middle stays in the middle.
+// Places are measured from the middle of the paper, in pixels of the screen as they were when the drawing was begun. So
+// it can be shown on paper of any size, and its middle stays in the middle.
 
 /**
  * @typedef {[number, number]} Size width and height
  * @typedef {[number, number, number]} Point right of the middle, below the middle, and how wide the ink is there
  * @typedef {{paper: Size, points: Point[]}} Stroke with how much paper was to be seen while it was drawn
  * @typedef {{steps: (Stroke | null)[], done: number, current: Stroke | null}} History
- *   strokes, and null for each time that all was cleared; how many of these steps are done, for the others are undone; and
- *   the stroke that is still being drawn. Never changed: each function gives another one.
+ *   strokes, and null for each time that all was cleared; how many of these steps are done, for the others are undone;
+ *   and the stroke that is still being drawn. Never changed: each function gives another one.
  * @typedef {{from: [number, number], control: [number, number], to: [number, number], width: number}} Curve quadratic
  */
 
@@ -23,7 +23,7 @@ const EXACT = 10;
 /** @type {History} */
 export const blank = { steps: [], done: 0, current: null };
 
-/** @param {History} history @param {Point} point @param {Size} paper as much of it as is to be seen @returns {History} */
+/** @param {History} history @param {Point} point @param {Size} paper all that is to be seen @returns {History} */
 export function begin(history, point, paper) {
   const stroke = lengthened({ paper, points: [] }, [point]);
   return { ...end(history), current: stroke.points.length ? stroke : null };
@@ -86,7 +86,7 @@ function lengthened({ paper, points }, more) {
   return { paper, points: all };
 }
 
-/** The place on the paper that is nearest, so that no ink lies beyond its edge. @param {Point} point @param {Size} paper */
+/** The nearest place on the paper at which no ink lies beyond its edge. @param {Point} point @param {Size} paper */
 function within([x, y, width], paper) {
   const ink = clamp(rounded(width), 1 / EXACT, Math.min(...paper));
   const [across, down] = paper.map((length) => (length - ink) / 2);
@@ -111,7 +111,7 @@ export function widthOf(pen, { pointerType, pressure }) {
 }
 
 /**
- * A smooth line through the first point, the middles between the others, and the last point: each point between them is the
+ * A smooth line through the first point, the middles between the others, and the last point: each point between is the
  * control point of a quadratic Bézier curve. A single point gives a curve without a length.
  * @param {Point[]} points @returns {Curve[]}
  */

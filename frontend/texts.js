@@ -1,9 +1,8 @@
-import { de } from './de.js';
 import { en } from './en.js';
 import { language } from './language.js';
 
 /** All that the page says, in the viewer's language. @type {typeof en} */
-export const texts = { en, de }[language];
+export const texts = language === 'de' ? await import('./de.js').then(({ de }) => de, () => en) : en;
 
 /**
  * Puts the texts of index.html, which are English, into the viewer's language: data-text="name" is for what an element

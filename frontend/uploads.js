@@ -27,7 +27,6 @@ export function drawUploads(items, current, acts) {
 /** @param {readonly Item[]} items */
 function summary(items) {
   if (!items.length) return texts.nothingYet;
-  if (items.length === 1) return stateOf(items[0]);
   const count = (...states) => items.filter(({ state }) => states.includes(state)).length;
   return texts.progress(items.length, count('read'), count('waiting'), count('failed', 'cancelled'));
 }

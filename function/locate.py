@@ -28,6 +28,8 @@ TALL = 0.35  # of the main piece's height: what is as tall as that is a digit of
 HEAVY = 0.04  # … if it has so much of the main piece's ink …
 STACKED = 0.3  # … and overlaps no other by so much of the narrower one's width …
 LEVEL_WITH = 0.5  # … except on a level, overlapping by so much of the shorter's height …
+LANKY = 2.4  # times as high as wide: no digit of two tall pieces is, one above the other …
+SLIM = 0.35  # … if one is wider than so much of its height: else they are a broken 1
 WITHIN = 0.95  # … unless one lies within the other by so much of its width
 FRAMED = 0.25  # of its ink: what has so much within its box is a frame
 MOST_PIECES = 400  # the heaviest; a picture with more is no page of digits, and all pairs of pieces are looked at
@@ -159,10 +161,20 @@ def digit_groups(pieces: Pieces) -> list[Mask]:
     shorter = np.minimum.outer(heights, heights)
     # Slanted digits overlap as well: two tall ones on a level are two, unless one lies in the other.
     beside = np.logical_and.outer(tall, tall) & (-down > LEVEL_WITH * shorter) & (-across < WITHIN * narrower)
-    stacked = (-across >= STACKED * narrower) & (down <= NEAR * heights[main]) & ~beside
+    stacked = (-across >= STACKED * narrower) & (down <= NEAR * heights[main]) & ~beside & ~of_two_lines(pieces, tall)
     stacked &= np.logical_and.outer(real, real)
     root = unite(len(weights), *np.nonzero(stacked))
     return [real & (root == first) for first in np.flatnonzero(np.bincount(root[tall]))]
+
+
+def of_two_lines(pieces: Pieces, tall: Mask) -> Mask:
+    """(n, n): which of the tall pieces stand one above the other as digits of two lines do."""
+    left_top, right_bottom = pieces.boxes[:, np.newaxis, :2], pieces.boxes[:, np.newaxis, 2:]
+    both = np.maximum(right_bottom, pieces.boxes[:, 2:]) - np.minimum(left_top, pieces.boxes[:, :2])
+    widths, heights = pieces.sizes.T
+    is_wide = widths > SLIM * heights
+    lanky = both[..., 1] > LANKY * both[..., 0]
+    return np.asarray(np.logical_and.outer(tall, tall) & np.logical_or.outer(is_wide, is_wide) & lanky)
 
 
 def frames(pieces: Pieces) -> Mask:

@@ -18,14 +18,18 @@ KINDS = {  # not from the machine's own table of types, which may be anything
     ".webmanifest": "application/manifest+json",
 }
 HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-cache",
+}
+OF_DOCUMENTS = {  # and of workers; to their parts they mean nothing
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
     "connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
     "Cross-Origin-Opener-Policy": "same-origin",
-    "Cache-Control": "no-cache",
 }
+PARTS = (".css", ".js")
+WORKER = "sw.js"
 
 
 def page_file(folder: Path, name: str) -> Response:
@@ -35,4 +39,6 @@ def page_file(folder: Path, name: str) -> Response:
     except (KeyError, MissingFile) as error:
         raise NotFound(f"There is no {name} here.") from error
     response.headers.update(HEADERS)
+    if not name.endswith(PARTS) or name == WORKER:
+        response.headers.update(OF_DOCUMENTS)
     return response

@@ -59,20 +59,15 @@ def launched(chromium: BrowserType, *flags: str) -> Browser:
     return chromium.launch(executable_path=program(chromium), args=[*CHROMIUM_FLAGS, *flags])
 
 
-@contextlib.contextmanager
-def lasting(chromium: BrowserType, folder: Path) -> Iterator[BrowserContext]:
+def lasting(chromium: BrowserType, folder: Path) -> BrowserContext:
     """A browser that keeps in `folder` what pages leave with it."""
-    context = chromium.launch_persistent_context(folder, executable_path=program(chromium), args=CHROMIUM_FLAGS)
-    yield context
-    context.close()
+    return chromium.launch_persistent_context(folder, executable_path=program(chromium), args=CHROMIUM_FLAGS)
 
 
 @contextlib.contextmanager
 def running_browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = launched(playwright.chromium)
+    with sync_playwright() as playwright, launched(playwright.chromium) as browser:
         yield browser
-        browser.close()
 
 
 def png(digit: int = 4, name: str = "four.png") -> FilePayload:

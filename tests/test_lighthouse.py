@@ -11,13 +11,16 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 
 from tests.conftest import Table
-from tests.helpers import ROOT
-from tests.nginx import FRONTEND, request
+from tests.helpers import ROOT, digit_png, running_function
+from tests.nginx import running_nginx
 
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+
+from playwright.sync_api import expect
 
 from tests.page import CHROMIUM, running_browser
 
@@ -53,11 +56,11 @@ def scores(report: dict[str, Any]) -> list[int]:
 
 @pytest.fixture(scope="module")
 def report(site: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """The best of a few, for the machine may have other things to do: only what disturbs makes a page slower."""
+    """The fastest of a few, for the machine may have other things to do, and that only ever makes a page slower."""
     reports = []
     for run in range(RUNS):
         reports.append(lighthouse(site, tmp_path_factory.mktemp("lighthouse") / f"{run}.json"))
-        if min(scores(reports[-1])) >= LEAST:
+        if scores(reports[-1])[0] >= LEAST:
             break
     return max(reports, key=scores)
 
@@ -87,23 +90,36 @@ def test_nothing_moves_while_the_page_loads(report: dict[str, Any]) -> None:
     assert report["audits"]["cumulative-layout-shift"]["numericValue"] <= 0.01
 
 
-def test_all_that_a_visit_loads_is_light(site: str, tables: list[Table]) -> None:
-    """Compressed as nginx sends it, without headers. The rest is for later, or for browsers that install the page."""
-    with running_browser() as browser:
+def test_all_that_a_visit_loads_is_light(tmp_path: Path, tables: list[Table]) -> None:
+    """As it comes over the wire, compressed and with its headers, a record and the chart included. What is for later
+    (drawing, the worker, icons) is not."""
+    loaded: dict[str, str] = {}
+    weights: dict[str, int] = {}
+    (tmp_path / "nginx").mkdir()
+    with (
+        running_function(tmp_path) as service,
+        running_nginx(tmp_path / "nginx", urlsplit(service.url).netloc) as site,
+        running_browser() as browser,
+    ):
+        httpx.post(f"{site}/api/", content=digit_png(4)).raise_for_status()
         page = browser.new_page(service_workers="block")
-        loaded: set[str] = set()
-        page.on("response", lambda response: loaded.add(urlsplit(response.url).path.removeprefix("/") or "index.html"))
+        wire = page.context.new_cdp_session(page)
+        wire.send("Network.enable")
+        wire.on("Network.responseReceived", lambda event: loaded.update({event["requestId"]: event["response"]["url"]}))
+        wire.on(
+            "Network.loadingFinished", lambda event: weights.update({event["requestId"]: event["encodedDataLength"]})
+        )
         page.goto(site)
+        page.locator("[data-part=chart]").scroll_into_view_if_needed()
+        expect(page.locator("[data-part=chart-confidence]")).to_contain_text("%")
         page.wait_for_load_state("networkidle")
-        browser.close()
-    served = {file.name for file in FRONTEND.iterdir() if file.suffix not in {".conf", ".sh"}}
-    weights = {name: len(request(f"{site}/{name}", accept_encoding="gzip").body) for name in served}
-    visit = sum(weights[name] for name in served & loaded)
-    table = Table("Bytes of the page, gzipped", ("a visit", "its files", "the heaviest", "all files there are"))
-    heaviest = max(served & loaded, key=lambda name: weights[name])
-    table.add(visit, len(served & loaded), f"{heaviest} {weights[heaviest]}", sum(weights.values()))
+    names = {urlsplit(url).path.removeprefix("/"): weights[key] for key, url in loaded.items() if key in weights}
+    assert names.keys() >= {"", "style.css", "main.js", "chart.js", "api/records"}
+    visit, heaviest = sum(weights.values()), max(names, key=lambda name: names[name])
+    table = Table("Bytes of a visit to the page", ("over the wire", "requests", "the heaviest"))
+    table.add(visit, len(weights), f"{heaviest} {names[heaviest]}")
     tables.append(table)
-    assert 10_000 < visit < WEIGHT, sorted(((weights[name], name) for name in served & loaded), reverse=True)
+    assert 10_000 < visit < WEIGHT, sorted(((weight, name) for name, weight in names.items()), reverse=True)
 
 
 def test_the_page_is_painted_before_the_function_has_said_anything(site: str) -> None:
@@ -113,7 +129,6 @@ def test_the_page_is_painted_before_the_function_has_said_anything(site: str) ->
         page.goto(site)
         painted = "performance.getEntriesByName('first-contentful-paint').length === 1"
         page.wait_for_function(painted, timeout=10_000)
-        browser.close()
 
 
 @pytest.fixture(scope="module", autouse=True)

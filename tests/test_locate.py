@@ -168,6 +168,25 @@ def test_two_lines_are_read_from_top_to_bottom() -> None:
     assert all(is_around(box, drawn) for box, drawn in zip([*found[0], *found[1]], first + second, strict=True))
 
 
+@pytest.mark.parametrize("gap", [6, 15, 25])
+def test_two_lines_that_stand_close_are_two_lines(gap: int) -> None:
+    """Closer than a 5 and its bar may lie."""
+    ink = canvas()
+    above = [put(ink, digit, left, 60) for digit, left in ((4, 60), (5, 160), (6, 260))]
+    below = [put(ink, digit, left, max(box[3] for box in above) + gap) for digit, left in ((2, 60), (9, 160), (5, 260))]
+    found = boxes(locate(ink))
+    assert [len(line) for line in found] == [3, 3]
+    for box, ink_box in zip(found[0] + found[1], above + below, strict=True):
+        assert is_around(box, ink_box)
+
+
+def test_a_broken_one_is_one_mark() -> None:
+    ink = canvas()
+    stroke(ink, (204, 100), (202, 160))
+    stroke(ink, (201, 175), (198, 240))
+    only(locate(ink))
+
+
 def test_a_line_that_climbs_is_one_line() -> None:
     ink = canvas(640, 300)
     drawn = [put(ink, digit, 20 + 100 * place, 150 - 14 * place) for place, digit in enumerate((3, 1, 4, 1, 5, 9))]

@@ -62,7 +62,14 @@ def test_the_configuration_has_no_known_weakness() -> None:
 
 
 def test_the_pages_files_are_served_with_their_kinds(site: str) -> None:
-    kinds = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+    kinds = {
+        ".html": "text/html",
+        ".css": "text/css",
+        ".js": "text/javascript",
+        ".svg": "image/svg+xml",
+        ".png": "image/png",
+        ".webmanifest": "application/manifest+json",
+    }
     served = [file for file in FRONTEND.iterdir() if file.suffix in kinds]
     assert len(served) > 5
     for file in served:
@@ -81,7 +88,7 @@ def test_nothing_else_is_served(site: str, path: str) -> None:
     assert request(site + path).status in {400, 404}
 
 
-@pytest.mark.parametrize("path", ["/", "/main.js", "/no-such-page", "/api/no-such-thing", "/api/records"])
+@pytest.mark.parametrize("path", ["/", "/sw.js", "/favicon.svg", "/no-such-page", "/api/no-such-thing", "/api/records"])
 def test_every_answer_carries_each_security_header_once(site: str, path: str) -> None:
     headers = request(site + path).headers
     assert headers.get_all(POLICY) == [policy_of_nginx()]
@@ -92,8 +99,21 @@ def test_every_answer_carries_each_security_header_once(site: str, path: str) ->
     assert headers.get_all("Server") == ["nginx"]
 
 
-def test_the_function_sends_the_same_policy_with_the_page(service_with_page: Service) -> None:
-    assert request(f"{service_with_page.url}/").headers.get_all(POLICY) == [policy_of_nginx()]
+@pytest.mark.parametrize("path", ["/main.js", "/style.css"])
+def test_the_pages_parts_carry_what_means_something_to_them(site: str, path: str) -> None:
+    """A policy is that of the document or the worker that they are part of."""
+    headers = request(site + path).headers
+    assert headers.get_all("X-Content-Type-Options") == ["nosniff"]
+    assert POLICY not in headers
+
+
+@pytest.mark.parametrize("path", ["/", "/sw.js", "/main.js", "/style.css", "/favicon.svg", "/manifest.webmanifest"])
+def test_the_function_sends_the_same_headers_with_the_page(site: str, service_with_page: Service, path: str) -> None:
+    ours = (POLICY, "X-Content-Type-Options", "Referrer-Policy", "Permissions-Policy", "Cross-Origin-Opener-Policy")
+    names = (*ours, "Cache-Control")
+    of_nginx, of_function = (request(url + path).headers for url in (site, service_with_page.url))
+    assert [of_function.get_all(name) for name in names] == [of_nginx.get_all(name) for name in names]
+    assert (POLICY in of_nginx) == (path not in {"/main.js", "/style.css"})
 
 
 def test_files_are_revalidated_and_not_sent_again(site: str) -> None:

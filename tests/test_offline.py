@@ -9,7 +9,7 @@ import shutil
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -28,12 +28,12 @@ from tests.page import choose, complaints, lasting, launched, png, preview, read
 
 PATIENCE = 3  # seconds, as sw.js has it
 
-KEPT = """async () => {
-    const [name, ...others] = await caches.keys();
-    const copy = name && !others.length ? await caches.open(name) : undefined;
-    return ((await copy?.keys()) ?? []).map(({ url }) => new URL(url).pathname);
+COPIES = """async () => {
+    const names = (await caches.keys()).filter((name) => name.startsWith('page '));
+    const copies = await Promise.all(names.map(async (name) => (await caches.open(name)).keys()));
+    return copies.map((requests) => requests.map(({ url }) => new URL(url).pathname)).filter(({ length }) => length);
 }"""
-"""The paths that the one copy of the page holds."""
+"""The paths that each copy of the page holds."""
 
 
 @pytest.fixture(scope="module")
@@ -50,11 +50,29 @@ def page(browser: Browser) -> Iterator[Page]:
     context.close()
 
 
-def visit(page: Page, url: str) -> None:
-    """Opens the page, and stays until it would open without a network too."""
+def visit(page: Page, url: str) -> set[str]:
+    """Opens the page, and stays until it would open without a network too. Gives the paths that are kept then."""
     page.goto(url)
-    page.evaluate("navigator.serviceWorker.ready.then(() => {})")
-    page.wait_for_function(f"(async () => (await ({KEPT})()).includes('/'))()")
+    return kept(page)
+
+
+def kept(page: Page, is_right: Callable[[set[str]], bool] = lambda paths: "/" in paths) -> set[str]:
+    """The paths that the one copy of the page holds, once they are right."""
+    copies: list[list[str]] = []
+
+    def is_kept() -> bool:
+        copies[:] = page.evaluate(COPIES)
+        return len(copies) == 1 and is_right(set(copies[0]))
+
+    until(is_kept)
+    return set(copies[0])
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def expect_complete(page: Page) -> None:
@@ -84,10 +102,12 @@ def answering(url: str, status: int, **headers: str) -> Iterator[None]:
     server = ThreadingHTTPServer(("127.0.0.1", urlsplit(url).port or 0), Handler)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    yield
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 @pytest.fixture
@@ -115,12 +135,18 @@ def test_without_a_server_the_page_opens_as_complete_as_ever(page: Page, left: s
 def test_what_is_kept_is_all_that_the_page_loads_and_nothing_else(page: Page, site: str) -> None:
     loaded: set[str] = set()
     page.on("response", lambda response: loaded.add(urlsplit(response.url).path))
-    visit(page, site)
-    kept = page.evaluate(KEPT)
-    assert {path for path in loaded if not path.startswith("/api/")} <= {*kept, "/sw.js"}
-    modules = {f"/{file.name}" for file in FRONTEND.glob("*.js")} - {"/sw.js"}
-    assert modules | {f"/{file.name}" for file in FRONTEND.glob("*.css")} | {"/", "/favicon.svg"} <= {*kept}
-    assert not [path for path in kept if path.startswith("/api/")]
+    paths = visit(page, site)
+    assert {path for path in loaded if not path.startswith("/api/")} <= {*paths, "/sw.js"}
+    files = {f"/{file.name}" for kind in ("js", "css", "svg", "webmanifest") for file in FRONTEND.glob(f"*.{kind}")}
+    assert paths == {"/", *files} - {"/sw.js"}
+
+
+def test_a_copy_that_was_never_completed_is_not_opened(page: Page, left: str) -> None:
+    page.evaluate(
+        "caches.open(`page ${location.href} ${Date.now()}`).then((copy) => copy.put('main.js', new Response()))"
+    )
+    page.goto(left)
+    expect_complete(page)
 
 
 def test_a_server_that_says_nothing_is_not_waited_for(page: Page, left: str) -> None:
@@ -168,18 +194,27 @@ def free_url() -> str:
 # ------------------------------------------------------------------------------------------- another version
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A copy of the page, to be changed."""
-    return shutil.copytree(FRONTEND, tmp_path / "frontend")
+@pytest.fixture(scope="module")
+def changing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """The URL of a page that the function serves itself, and the folder that it is in."""
+    folder = tmp_path_factory.mktemp("frontend")
+    with running_function(tmp_path_factory.mktemp("function"), {"FRONTEND_DIR": str(folder)}) as service:
+        yield service.url, folder
 
 
 @pytest.fixture
-def served(folder: Path, tmp_path: Path) -> Iterator[str]:
-    """That copy's URL, where the function serves it itself."""
-    (tmp_path / "function").mkdir()
-    with running_function(tmp_path / "function", {"FRONTEND_DIR": str(folder)}) as service:
-        yield service.url
+def served(changing: tuple[str, Path]) -> str:
+    """That URL. The page is as it is in the project, and may be changed."""
+    url, folder = changing
+    for file in folder.iterdir():
+        file.unlink()
+    shutil.copytree(FRONTEND, folder, dirs_exist_ok=True)
+    return url
+
+
+@pytest.fixture
+def folder(changing: tuple[str, Path]) -> Path:
+    return changing[1]
 
 
 def change(folder: Path, name: str, *replacements: tuple[str, str]) -> None:
@@ -197,7 +232,7 @@ def test_a_new_version_is_there_at_the_next_load_and_kept(page: Page, served: st
     change(folder, "main.js", ("import ", "import './another.js';\nimport "))
     page.reload()
     expect(page).to_have_title("Another version")
-    page.wait_for_function(f"(async () => (await ({KEPT})()).includes('/another.js'))()")
+    kept(page, lambda paths: "/another.js" in paths)
     page.context.set_offline(True)
     page.reload()
     expect(page).to_have_title("Another version")
@@ -206,14 +241,13 @@ def test_a_new_version_is_there_at_the_next_load_and_kept(page: Page, served: st
 
 def test_two_versions_are_never_mixed(page: Page, served: str, folder: Path) -> None:
     """As while one is being replaced by another: the page is new already, and one of its files is missing."""
-    visit(page, served)
-    before = sorted(page.evaluate(KEPT))
+    before = visit(page, served)
     change(folder, "index.html", ("<title>Digit Reader", "<title>Another"))
     (folder / "texts.js").rename(folder / "words.js")
     page.reload()
     expect(page).to_have_title("Digit Reader")
     expect_complete(page)
-    assert sorted(page.evaluate(KEPT)) == before
+    assert kept(page) == before
     change(folder, "index.html", ("</title>", " version</title>"))
     (folder / "words.js").rename(folder / "texts.js")
     page.reload()
@@ -223,22 +257,20 @@ def test_two_versions_are_never_mixed(page: Page, served: str, folder: Path) -> 
 def test_a_file_that_is_no_longer_needed_is_no_longer_kept(page: Page, served: str, folder: Path) -> None:
     change(folder, "index.html", ("</head>", '<link rel="stylesheet" href="extra.css"></head>'))
     (folder / "extra.css").write_text("p { color: red }")
-    visit(page, served)
-    assert "/extra.css" in page.evaluate(KEPT)
+    assert "/extra.css" in visit(page, served)
     change(folder, "index.html", ('<link rel="stylesheet" href="extra.css">', ""))
     (folder / "extra.css").unlink()
     page.reload()
-    page.wait_for_function(
-        f"(async () => {{ const kept = await ({KEPT})(); return kept.length && !kept.includes('/extra.css'); }})()"
-    )
+    kept(page, lambda paths: "/extra.css" not in paths)
     expect_complete(page)
 
 
 def test_a_new_worker_takes_over_by_itself(page: Page, served: str, folder: Path) -> None:
     visit(page, served)
-    change(folder, "sw.js", ("const KEPT = `page ", "const KEPT = `other page "))
+    change(folder, "sw.js", ("const KEPT = `page ", "const KEPT = `another page "))
     page.reload()
-    page.wait_for_function("async () => (await caches.keys()).some((name) => name.startsWith('other page '))")
+    until(lambda: any(name.startswith("another page") for name in page.evaluate("caches.keys()")))
+    page.context.set_offline(True)
     page.reload()
     expect_complete(page)
 
@@ -288,13 +320,14 @@ def test_how_much_of_a_picture_has_been_sent_can_be_told(page: Page, site: str) 
     assert 0 < sent[0] < sent[-1] == 1_000_000
 
 
-def test_other_pages_of_the_same_origin_keep_their_caches(page: Page, site: str) -> None:
-    page.goto(f"{site}/favicon.svg")
-    page.evaluate("caches.open('mine')")
-    page.goto(site)
-    page.evaluate("navigator.serviceWorker.ready.then(() => {})")
+def test_other_pages_of_the_same_origin_keep_their_caches(page: Page, served: str, folder: Path) -> None:
+    page.goto(f"{served}/favicon.svg")
+    page.evaluate("caches.open('mine').then(() => {})")
+    visit(page, served)
+    change(folder, "favicon.svg", ("#2747b8", "#2747b9"))
+    before = page.evaluate("caches.keys()")
     page.reload()
-    page.wait_for_function("async () => (await caches.keys()).length === 2")
+    kept(page, lambda _: page.evaluate("caches.keys()") != before)
     assert "mine" in page.evaluate("caches.keys()")
 
 

@@ -7,7 +7,7 @@ import * as strokes from '../../frontend/strokes.js';
 
 const PAPER = [300, 200];
 
-const line = (history, ...points) => strokes.end(strokes.extend(strokes.begin(history, points[0], PAPER), points.slice(1)));
+const line = (history, first, ...others) => strokes.end(strokes.extend(strokes.begin(history, first, PAPER), others));
 const seen = (history) => strokes.strokesOf(history);
 const places = (history) => seen(history).map(({ points }) => points.map(([x, y]) => [x, y]));
 
@@ -173,7 +173,7 @@ describe('points', () => {
     always((history, _, when) => {
       const ink = strokes.bounds(seen(history));
       if (!ink) return;
-      assert.ok(ink.left >= -150 && ink.right <= 150 && ink.top >= -100 && ink.bottom <= 100, `${when}: ${JSON.stringify(ink)}`);
+      assert.ok(ink.left >= -150 && ink.right <= 150 && ink.top >= -100 && ink.bottom <= 100, when);
     });
   });
 
@@ -193,7 +193,8 @@ describe('widths', () => {
 
   test('a pen draws a little wider where it is pressed, and as wide as others at half its pressure', () => {
     for (const [pen, width] of Object.entries(strokes.WIDTHS)) {
-      const [light, half, heavy] = [0, 0.5, 1].map((pressure) => strokes.widthOf(pen, { pointerType: 'pen', pressure }));
+      const widthAt = (pressure) => strokes.widthOf(pen, { pointerType: 'pen', pressure });
+      const [light, half, heavy] = [0, 0.5, 1].map(widthAt);
       assert.equal(half, width);
       assert.ok(light < half && half < heavy && heavy < 2 * light, `${pen}: ${light}, ${half}, ${heavy}`);
     }
@@ -234,7 +235,8 @@ describe('curves', () => {
   });
 
   test('two points are a straight line, one is a dot', () => {
-    assert.deepEqual(strokes.curves([[0, 0, 9], [10, 20, 9]]), [{ from: [0, 0], control: [0, 0], to: [10, 20], width: 9 }]);
+    const straight = { from: [0, 0], control: [0, 0], to: [10, 20], width: 9 };
+    assert.deepEqual(strokes.curves([[0, 0, 9], [10, 20, 9]]), [straight]);
     assert.deepEqual(strokes.curves([[3, 4, 9]]), [{ from: [3, 4], control: [3, 4], to: [3, 4], width: 9 }]);
   });
 
@@ -298,7 +300,8 @@ describe('keeping', () => {
 
   const stroke = { paper: [10, 10], points: [[0, 0, 9]] };
   const broken = [
-    null, '', 'null', '7', '[]', '{}', '{', '{"steps": 3, "done": 0}', '{"steps": [], "done": 1}', '{"steps": [], "done": -1}',
+    null, '', 'null', '7', '[]', '{}', '{', '{"steps": 3, "done": 0}',
+    '{"steps": [], "done": 1}', '{"steps": [], "done": -1}',
     '{"steps": [], "done": 0.5}', '{"steps": [7], "done": 1}', '{"steps": [{}], "done": 1}',
     ...[
       { ...stroke, points: [] },
