@@ -1,7 +1,6 @@
 import * as corrections from './corrections.js';
 import { element, part } from './dom.js';
-import { duration, percent, wholePercent } from './formats.js';
-import { language } from './language.js';
+import { duration, language, percent, wholePercent } from './formats.js';
 import * as preview from './preview.js';
 import { texts } from './texts.js';
 

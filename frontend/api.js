@@ -1,5 +1,5 @@
 import { askForKey, bearer, keyFor } from './keys.js';
-import { language } from './language.js';
+import { language } from './formats.js';
 import { texts } from './texts.js';
 
 /** The function's own limit, and nginx's a little above it. */

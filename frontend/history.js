@@ -1,7 +1,7 @@
 import { asProblem, download, latest } from './api.js';
 import { element, part } from './dom.js';
 import { keyFor } from './keys.js';
-import { language } from './language.js';
+import { language } from './formats.js';
 import { renewed, toQuery } from './listing.js';
 import { drawRows, focusRow } from './rows.js';
 import { texts } from './texts.js';

@@ -2,7 +2,6 @@
 
 import { asProblem, check, read } from './api.js';
 import { isPassing, pause } from './retries.js';
-import { shrunk } from './shrink.js';
 import * as store from './store.js';
 
 /**
@@ -16,6 +15,8 @@ import * as store from './store.js';
 
 /** So many at once as the function reads at once. */
 const AT_ONCE = 2;
+/** Bytes that are sent as quickly as they are made fewer. */
+const FEW = 300_000;
 /** Milliseconds that a picture waits for the browser to keep it. */
 const KEEPING = 1000;
 
@@ -88,7 +89,7 @@ export function cancel(item) {
 /** @param {Item} item */
 async function prepare(item) {
   try {
-    const file = await shrunk(item.file);
+    const file = item.file.size > FEW ? await smaller(item.file) : item.file;
     await check(file);
     if (item.state !== 'preparing') return;
     item.file = file;
@@ -96,6 +97,16 @@ async function prepare(item) {
     if (item.isWanted) send(item);
   } catch (error) {
     fail(item, error);
+  }
+}
+
+/** A big photo made smaller, if it can be. @param {File} file */
+async function smaller(file) {
+  try {
+    const { shrunk } = await import('./shrink.js');
+    return await shrunk(file);
+  } catch {
+    return file; // is sent as it is
   }
 }
 

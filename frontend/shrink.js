@@ -2,9 +2,6 @@
 const SIDE = 1600;
 const QUALITY = 0.9;
 
-/** Bytes that are sent as quickly as they are made fewer. */
-const FEW = 300_000;
-
 /** What canvases make of each kind: nothing that is lost, but of what has lost something already. */
 const KINDS = { 'image/jpeg': 'image/jpeg', 'image/webp': 'image/png', 'image/png': 'image/png', 'image/bmp': 'image/png' };
 
@@ -15,7 +12,7 @@ const KINDS = { 'image/jpeg': 'image/jpeg', 'image/webp': 'image/png', 'image/pn
  * @returns {Promise<File>}
  */
 export async function shrunk(picture) {
-  const kind = picture.size > FEW && KINDS[picture.type];
+  const kind = KINDS[picture.type];
   const image = kind && (await decoded(picture));
   if (!image) return picture;
   const scale = SIDE / Math.max(image.naturalWidth, image.naturalHeight);

@@ -1,5 +1,5 @@
 import { en } from './en.js';
-import { language } from './language.js';
+import { language } from './formats.js';
 
 /** All that the page says, in the viewer's language. @type {typeof en} */
 export const texts = language === 'de' ? await import('./de.js').then(({ de }) => de, () => en) : en;
