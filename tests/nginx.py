@@ -48,9 +48,10 @@ def nginx_command(config: Path, *arguments: str) -> list[str]:
 
 
 @contextlib.contextmanager
-def running_nginx(directory: Path, *upstreams: str) -> Iterator[str]:
-    """nginx in front of `upstreams` (host:port), for as long as the block lasts; gives its URL."""
-    port = free_port()
+def running_nginx(directory: Path, *upstreams: str, port: int = 0) -> Iterator[str]:
+    """nginx in front of `upstreams` (host:port), on a free port if none is given, for as long as the block lasts; gives
+    its URL."""
+    port = port or free_port()
     # As root, workers would run as nobody, who may not read a checkout in root's home.
     user = "user root; " if os.geteuid() == 0 else ""
     command = nginx_command(rendered(directory, port, *upstreams), "-g", f"{user}daemon off;")

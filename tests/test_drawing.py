@@ -18,7 +18,7 @@ pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
 from playwright.sync_api import Browser, CDPSession, Locator, Page, ViewportSize, expect
 
-from tests.page import complaints, read_it, result, running_browser
+from tests.page import complaints, read_it, result
 
 Place = tuple[float, float]
 
@@ -27,12 +27,6 @@ LYING: ViewportSize = {"width": 844, "height": 390}
 
 SMALL: ViewportSize = {"width": 320, "height": 568}
 DESK: ViewportSize = {"width": 1280, "height": 800}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with running_browser() as browser:
-        yield browser
 
 
 @pytest.fixture

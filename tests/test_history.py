@@ -26,7 +26,7 @@ pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
 from playwright.sync_api import Browser, Locator, Page, Request, Route, expect
 
-from tests.page import choose, complaints, png, read_it, result, running_browser
+from tests.page import choose, complaints, png, read_it, result
 
 NOON = datetime(2024, 11, 25, 12, tzinfo=UTC)
 LISTS = "**/api/records?*"
@@ -71,12 +71,6 @@ def records(count: int, *, until: datetime = NOON, **others: Any) -> list[Record
 
 def glyph(digit: int) -> Any:
     return np.array(draw_digit(digit, side=28, nib=2, ink="white", paper="black").convert("L"), np.uint8)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with running_browser() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 from PIL import Image
 
@@ -24,7 +25,7 @@ pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
 from playwright.sync_api import Browser, Page, expect
 
-from tests.page import choose, complaints, lasting, launched, png, preview, read_it, result, running_browser
+from tests.page import choose, complaints, lasting, launched, png, preview, read_it, result
 
 PATIENCE = 3  # seconds, as sw.js has it
 
@@ -34,20 +35,6 @@ COPIES = """async () => {
     return copies.map((requests) => requests.map(({ url }) => new URL(url).pathname)).filter(({ length }) => length);
 }"""
 """The paths that each copy of the page holds."""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with running_browser() as browser:
-        yield browser
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    context = browser.new_context()
-    context.set_default_timeout(20_000)
-    yield context.new_page()
-    context.close()
 
 
 def visit(page: Page, url: str) -> set[str]:
@@ -130,6 +117,29 @@ def test_without_a_server_the_page_opens_as_complete_as_ever(page: Page, left: s
     styles = (FRONTEND / "index.html").read_text().count('rel="stylesheet"')
     assert page.evaluate("[...document.styleSheets].filter((sheet) => sheet.cssRules.length).length") == styles
     assert said == []
+
+
+def test_what_is_read_without_a_server_is_read_once_it_is_back(page: Page, service: Service, tmp_path: Path) -> None:
+    """Opened, chosen and drawn without it; each is recorded once."""
+    with running_nginx(tmp_path, urlsplit(service.url).netloc) as url:
+        visit(page, url)
+    page.goto(url)
+    choose(page, png(6, "without-a-server.png"))
+    read_it(page).click()
+    expect(page.locator(".pictures .state")).to_have_text("Waiting")
+    page.get_by_text("Draw", exact=True).click()
+    box = page.locator("[data-part=canvas]").bounding_box()
+    assert box
+    page.mouse.move(box["x"] + 200, box["y"] + 60)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 195, box["y"] + 260, steps=5)
+    page.mouse.up()
+    read_it(page).click()
+    expect(page.locator(".pictures .state")).to_have_text(["Waiting", "Waiting"])
+    with running_nginx(tmp_path, urlsplit(service.url).netloc, port=urlsplit(url).port or 0):
+        expect(page.locator(".pictures .state")).to_have_text(["6", "1"], timeout=60_000)
+        names = [record["filename"] for record in httpx.get(f"{service.url}/records?limit=50").json()["records"]]
+        assert names.count("without-a-server.png") == 1
 
 
 def test_what_is_kept_is_all_that_the_page_loads_and_nothing_else(page: Page, site: str) -> None:
