@@ -29,7 +29,7 @@ HEAVY = 0.04  # … if it has so much of the main piece's ink …
 STACKED = 0.3  # … and overlaps no other by so much of the narrower one's width …
 LEVEL_WITH = 0.5  # … except on a level, overlapping by so much of the shorter's height …
 LANKY = 2.4  # times as high as wide: no digit of two tall pieces is, one above the other …
-SLIM = 0.35  # … if one is wider than so much of its height: else they are a broken 1
+SLIM = 0.35  # … if both are wider than so much of their height, or one of several: else they are a broken 1
 WITHIN = 0.95  # … unless one lies within the other by so much of its width
 FRAMED = 0.25  # of its ink: what has so much within its box is a frame
 MOST_PIECES = 400  # the heaviest; a picture with more is no page of digits, and all pairs of pieces are looked at
@@ -173,8 +173,9 @@ def of_two_lines(pieces: Pieces, tall: Mask) -> Mask:
     both = np.maximum(right_bottom, pieces.boxes[:, 2:]) - np.minimum(left_top, pieces.boxes[:, :2])
     widths, heights = pieces.sizes.T
     is_wide = widths > SLIM * heights
+    wide = np.logical_or if tall.sum() > 2 else np.logical_and
     lanky = both[..., 1] > LANKY * both[..., 0]
-    return np.asarray(np.logical_and.outer(tall, tall) & np.logical_or.outer(is_wide, is_wide) & lanky)
+    return np.asarray(np.logical_and.outer(tall, tall) & wide.outer(is_wide, is_wide) & lanky)
 
 
 def frames(pieces: Pieces) -> Mask:

@@ -180,9 +180,10 @@ def test_two_lines_that_stand_close_are_two_lines(gap: int) -> None:
         assert is_around(box, ink_box)
 
 
-def test_a_broken_one_is_one_mark() -> None:
+@pytest.mark.parametrize("flag", [0, 40])
+def test_a_broken_one_is_one_mark(flag: int) -> None:
     ink = canvas()
-    stroke(ink, (204, 100), (202, 160))
+    stroke(ink, (204 - flag, 100 + flag), (204, 100), (202, 160))
     stroke(ink, (201, 175), (198, 240))
     only(locate(ink))
 
