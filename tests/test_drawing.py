@@ -18,7 +18,7 @@ pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
 from playwright.sync_api import Browser, CDPSession, Locator, Page, ViewportSize, expect
 
-from tests.page import complaints, read_it, result
+from tests.page import areas, complaints, read_it, result
 
 Place = tuple[float, float]
 
@@ -272,9 +272,10 @@ def expect_over_the_ink(page: Page, box: Locator) -> None:
 
 def place(page: Page, box: Locator) -> tuple[float, ...]:
     """Where a box lies on the canvas, left, top, right and bottom, in shares of it."""
-    around, over = canvas(page).bounding_box(), box.bounding_box()
-    assert around
-    assert over
+    of_one_moment = areas(canvas(page).or_(box))
+    if len(of_one_moment) != 2:  # while the boxes are drawn anew
+        return ()
+    around, over = of_one_moment
     left, top = (over["x"] - around["x"]) / around["width"], (over["y"] - around["y"]) / around["height"]
     return left, top, left + over["width"] / around["width"], top + over["height"] / around["height"]
 
