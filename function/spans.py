@@ -8,10 +8,18 @@ from __future__ import annotations
 import secrets
 
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-from opentelemetry.sdk.resources import SERVICE_NAME, OTELResourceDetector, Resource
+from opentelemetry.sdk.resources import (
+    SERVICE_NAME,
+    TELEMETRY_SDK_LANGUAGE,
+    TELEMETRY_SDK_NAME,
+    TELEMETRY_SDK_VERSION,
+    OTELResourceDetector,
+    Resource,
+)
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.id_generator import IdGenerator
+from opentelemetry.sdk.version import __version__
 from opentelemetry.trace import (
     NonRecordingSpan,
     Span,
@@ -28,6 +36,13 @@ from .exchange import Exchange
 from .trace import Trace
 
 NAME = "digit-reader"  # unless OTEL_SERVICE_NAME has another
+# What Resource.create would say, which cannot be asked once a process ends: its threads are refused then.
+OF_US = {
+    SERVICE_NAME: NAME,
+    TELEMETRY_SDK_LANGUAGE: "python",
+    TELEMETRY_SDK_NAME: "opentelemetry",
+    TELEMETRY_SDK_VERSION: __version__,
+}
 LARGEST = 2**63 - 1  # of OTLP's numbers; a client may declare more
 PATHS = {
     "picture": "/",
@@ -62,7 +77,7 @@ class Spans:
 
     def __init__(self) -> None:
         self._ids = Ids()
-        resource = Resource.create({SERVICE_NAME: NAME}).merge(OTELResourceDetector().detect())
+        resource = Resource(OF_US).merge(OTELResourceDetector().detect())
         self._provider = TracerProvider(resource=resource, id_generator=self._ids, shutdown_on_exit=False)
         self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
         self._tracer = self._provider.get_tracer("function")
