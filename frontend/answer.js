@@ -1,5 +1,5 @@
 import * as corrections from './corrections.js';
-import { element, part } from './dom.js';
+import { element, part, setText } from './dom.js';
 import { duration, language, percent, wholePercent } from './formats.js';
 import * as preview from './preview.js';
 import { texts } from './texts.js';
@@ -61,10 +61,8 @@ function drawNotice(notice) {
   say('notice', own ?? notice?.text ?? '');
 }
 
-/** Only what differs: a live region says whatever is put in. @param {string} name @param {string} text */
-function say(name, text) {
-  if (part(name).textContent !== text) part(name).textContent = text;
-}
+/** @param {string} name @param {string} text */
+const say = (name, text) => setText(part(name), text);
 
 /** @param {string} result */
 function drawResult(result) {

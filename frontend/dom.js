@@ -6,6 +6,11 @@
  */
 export const part = (name) => document.querySelector(`[data-part="${name}"]`);
 
+/** Only where it differs: a live region says whatever is put in. @param {Element} target @param {string} text */
+export function setText(target, text) {
+  if (target.textContent !== text) target.textContent = text;
+}
+
 /**
  * A new element. Whatever comes from outside goes in as text or as a property, never as markup.
  * @param {string} tag

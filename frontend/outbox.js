@@ -70,7 +70,7 @@ export function send(item) {
   if (item.state === 'sending' || item.state === 'queued') return;
   clearTimeout(item.timer);
   item.isWanted = true;
-  if (item.state === 'read') Object.assign(item, { key: newKey(), isKept: false });
+  if (item.state === 'read') Object.assign(item, { key: store.newKey(), isKept: false });
   if (item.state === 'read' || item.state === 'cancelled') item.tries = 0;
   if (item.state === 'preparing') return;
   become(item, 'queued');
@@ -115,9 +115,11 @@ async function smaller(file) {
  * @param {Item} item
  */
 async function sendKept(item) {
-  const patience = new Promise((resolve) => { setTimeout(resolve, KEEPING); });
-  if (!item.isKept) await Promise.race([store.keep(item.key, item.file), patience]);
-  item.isKept = true;
+  if (!item.isKept) {
+    const patience = new Promise((resolve) => { setTimeout(resolve, KEEPING); });
+    await Promise.race([store.keep(item.key, item.file), patience]);
+    item.isKept = true;
+  }
   sendNext();
 }
 
@@ -169,11 +171,6 @@ function become(item, state) {
 
 /** @param {File} file @param {Partial<Item>} [known] @returns {Item} */
 const made = (file, known) => ({
-  key: newKey(), file, state: 'preparing', isWanted: false, isKept: false, share: 0, tries: 0, took: 0, answer: null, problem: null,
-  controller: new AbortController(), timer: 0, ...known,
+  key: store.newKey(), file, state: 'preparing', isWanted: false, isKept: false, share: 0, tries: 0, took: 0,
+  answer: null, problem: null, controller: new AbortController(), timer: 0, ...known,
 });
-
-/** Not crypto.randomUUID(), which browsers offer over HTTPS and on localhost only. */
-function newKey() {
-  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');
-}

@@ -3,7 +3,7 @@
 const STORE = 'pictures';
 
 /** This tab, while it lives: other tabs leave its pictures to it. */
-const tab = Array.from(crypto.getRandomValues(new Uint32Array(4)), String).join('-');
+const tab = newKey();
 
 /** @type {Promise<IDBDatabase> | undefined} */
 let opening;
@@ -12,6 +12,11 @@ let opening;
  * What is kept of a picture.
  * @typedef {{key: string, file: File, at: number, tab: string}} Kept
  */
+
+/** What nobody else has. Not crypto.randomUUID(), which browsers offer over HTTPS and on localhost only. */
+export function newKey() {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
 
 /** Says to other tabs that this one lives, for as long as it does. */
 export function begin() {

@@ -1,4 +1,4 @@
-import { element, part } from './dom.js';
+import { element, part, setText } from './dom.js';
 import { percent, size } from './formats.js';
 import { isUnderWay } from './outbox.js';
 import { texts } from './texts.js';
@@ -21,7 +21,7 @@ export function drawUploads(items, current, acts) {
     list.replaceChildren(...wanted);
   }
   items.forEach((item, i) => drawRow(wanted[i], item, item === current));
-  part('caption').textContent = summary(items);
+  setText(part('caption'), summary(items));
 }
 
 /** @param {readonly Item[]} items */
@@ -50,10 +50,10 @@ function drawRow(row, item, isCurrent) {
   const [file, state] = name.children;
   row.dataset.state = item.state;
   name.setAttribute('aria-pressed', String(isCurrent));
-  set(file, item.file.name);
-  set(state, stateOf(item));
+  setText(file, item.file.name);
+  setText(state, stateOf(item));
   drawProgress(progress, item);
-  set(button, isUnderWay(item) ? texts.cancel : texts.tryAgain);
+  setText(button, isUnderWay(item) ? texts.cancel : texts.tryAgain);
   button.hidden = !(isUnderWay(item) || mayTry(item));
   button.ariaLabel = `${button.textContent}: ${item.file.name}`;
 }
@@ -82,9 +82,4 @@ function stateOf({ state, isWanted, file, share, answer, problem }) {
     case 'failed': return problem.title;
     default: return texts.states[state];
   }
-}
-
-/** Only what differs: a live region says everything that is put in. @param {Element} target @param {string} text */
-function set(target, text) {
-  if (target.textContent !== text) target.textContent = text;
 }

@@ -174,22 +174,16 @@ class TestRows:
         (row,) = session.execute("select filename, result, correction, writetime(correction) from predictrecord")
         assert tuple(row) == (record.filename, record.result, None, None)
 
-    def test_what_is_taken_back_of_no_record_makes_none(self, store: CassandraRecords, session: Session) -> None:
+    @pytest.mark.parametrize("correction", ["7", None])
+    def test_a_correction_without_its_record_is_no_record(
+        self, store: CassandraRecords, session: Session, correction: str | None
+    ) -> None:
+        """Nor is one that was taken back."""
         day, shard = partition((record := a_record()).id)
         store.probe()
         session.execute(
-            "update predictrecord set correction = null where day = %s and shard = %s and id = %s",
-            (day, shard, record.id),
-        )
-        assert store.get(record.id) is None
-        assert store.page(10) == []
-
-    def test_a_correction_without_its_record_is_no_record(self, store: CassandraRecords, session: Session) -> None:
-        day, shard = partition((record := a_record()).id)
-        store.probe()
-        session.execute(
-            "update predictrecord set correction = '7' where day = %s and shard = %s and id = %s",
-            (day, shard, record.id),
+            "update predictrecord set correction = %s where day = %s and shard = %s and id = %s",
+            (correction, day, shard, record.id),
         )
         assert store.get(record.id) is None
         assert store.page(10) == []
