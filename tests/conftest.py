@@ -16,9 +16,10 @@ import pytest
 
 from tests.helpers import ROOT, Service, free_port, knowing, running_function
 from tests.nginx import running_nginx
-from tests.nodes import Nodes, running_nodes
+from tests.nodes import Nodes, connected, running_nodes
 
 if TYPE_CHECKING:
+    from cassandra.cluster import Session
     from playwright.sync_api import Browser, Page
 
 SHARED = ROOT.parent / "shared"
@@ -97,10 +98,18 @@ def cassandra(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
         yield nodes
 
 
+@pytest.fixture(scope="session")
+def administrator(cassandra: Nodes) -> Iterator[Session]:
+    with connected(cassandra) as session:
+        yield session
+
+
 @pytest.fixture
-def keyspace() -> str:
-    """The name of one that is yet to be made."""
-    return f"k{uuid.uuid4().hex}"
+def keyspace(administrator: Session) -> Iterator[str]:
+    """The name of one that is yet to be made. In the end it goes, for a node's memory has no room for hundreds."""
+    name = f"k{uuid.uuid4().hex}"
+    yield name
+    administrator.execute(f"drop keyspace if exists {name}")
 
 
 @pytest.fixture

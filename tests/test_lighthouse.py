@@ -44,9 +44,10 @@ def lighthouse(url: str, path: Path) -> dict[str, Any]:
         "--disable-full-page-screenshot",
     ]
     command += ["--chrome-flags=--headless=new --no-sandbox --disable-gpu --disable-quic"]
-    subprocess.run(command, env={**os.environ, "CHROME_PATH": CHROMIUM}, check=True, timeout=120, capture_output=True)
+    environment = {**os.environ, "CHROME_PATH": CHROMIUM}
+    ended = subprocess.run(command, env=environment, check=False, timeout=120, capture_output=True, text=True)
+    assert path.exists(), ended.stderr
     report: dict[str, Any] = json.loads(path.read_text())
-    assert "runtimeError" not in report, report["runtimeError"]
     return report
 
 
@@ -56,12 +57,18 @@ def scores(report: dict[str, Any]) -> list[int]:
 
 @pytest.fixture(scope="module")
 def report(site: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """The fastest of a few, for the machine may have other things to do, and that only ever makes a page slower."""
-    reports = []
+    """The fastest of a few, for the machine may have other things to do, and that only ever makes a page slower. A run
+    may fail for reasons of Lighthouse's own, and says so."""
+    reports, failures = [], []
     for run in range(RUNS):
-        reports.append(lighthouse(site, tmp_path_factory.mktemp("lighthouse") / f"{run}.json"))
-        if scores(reports[-1])[0] >= LEAST:
+        told = lighthouse(site, tmp_path_factory.mktemp("lighthouse") / f"{run}.json")
+        if "runtimeError" in told:
+            failures.append(told["runtimeError"]["message"])
+            continue
+        reports.append(told)
+        if scores(told)[0] >= LEAST:
             break
+    assert reports, failures
     return max(reports, key=scores)
 
 

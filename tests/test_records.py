@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import hashlib
 import itertools
 import multiprocessing
 import os
@@ -59,11 +58,9 @@ def open_sqlite(folder: Path) -> Records:
     return open_url(f"sqlite:///{folder / 'records.db'}")
 
 
-def open_cassandra(nodes: str, journal: str, folder: Path) -> Records:
+def open_cassandra(url: str, journal: str, folder: Path) -> Records:
     """Over a journal of that name; a name with a star is another machine's each time."""
-    keyspace = f"test_{hashlib.sha256(bytes(folder)).hexdigest()[:16]}"
-    path = folder / journal.replace("*", str(uuid.uuid4()))
-    store = open_url(nodes.replace("mnistkeyspace", keyspace), JOURNAL_PATH=str(path))
+    store = open_url(url, JOURNAL_PATH=str(folder / journal.replace("*", str(uuid.uuid4()))))
     assert isinstance(store, ForwardedRecords)
     OPENED.append(store)
     wait_until_up(store)
@@ -78,8 +75,8 @@ def opener(request: pytest.FixtureRequest) -> Iterator[Opener]:
     if request.param == "sqlite":
         yield open_sqlite
     else:
-        nodes = request.getfixturevalue("cassandra")
-        yield partial(open_cassandra, nodes.url, "journal.db" if "one" in request.param else "*.db")
+        url = request.getfixturevalue("cassandra").url.replace("mnistkeyspace", request.getfixturevalue("keyspace"))
+        yield partial(open_cassandra, url, "journal.db" if "one" in request.param else "*.db")
         while OPENED:
             OPENED.pop().forwarder.close()
 
