@@ -10,6 +10,7 @@ from PIL import Image
 
 from .ink import Ink
 from .locate import Mark
+from .ranks import bounds
 
 Floats = npt.NDArray[np.float64]
 Way = npt.NDArray[np.intp]  # (h,): before which column to cut in each row of a mark
@@ -30,7 +31,7 @@ def seams(ink: Ink) -> list[Way]:
     small = np.asarray(Image.fromarray(ink).resize(size, Image.Resampling.BOX), np.float64) / 255
     ways, costs = cheapest_ways(small)
     rows = np.arange(len(small))
-    before = np.cumsum(np.pad(small, ((0, 0), (1, 0))), axis=1)  # ink to the left of each column
+    before = np.cumsum(np.column_stack([np.zeros(len(small)), small]), axis=1)  # ink to the left of each column
     left = before[rows, ways]
     apart = INK_BETWEEN * float(small.sum()) * min(1, height / width)
     free = (left.sum(axis=1) >= apart) & (left.sum(axis=1) <= small.sum() - apart)
@@ -51,24 +52,22 @@ def cheapest_ways(ink: Floats) -> tuple[Way, Floats]:
     are cut there.
     """
     rows, columns = ink.shape
-    crossed = np.pad((ink[:, 1:] + ink[:, :-1]) / 2, ((0, 0), (1, 1)))  # (rows, columns + 1)
-    starts = np.arange(0, columns + 1, 2)
-    total = np.full((len(starts), columns + 1), np.inf)
+    starts, places = np.arange(0, columns + 1, 2), columns + 1
+    wide = np.zeros((rows, places + 2))  # ink that is crossed at each place, and none beyond the edges
+    wide[:, 2:-2] = (ink[:, 1:] + ink[:, :-1]) / 2
+    crossed = wide[:, 1:-1]
+    entered = [ENTER * np.maximum(crossed[1:] - wide[:-1, step : step + places], 0) for step in range(3)]
+    beside = np.full((len(starts), places + 2), np.inf)  # no way comes from beyond the edges
+    total = beside[:, 1:-1]
     total[np.arange(len(starts)), starts] = (ENTER + ALONG) * crossed[0, starts]
     came = np.zeros((rows, *total.shape), np.int8)
     for row in range(1, rows):
-        beside = np.pad(total, ((0, 0), (1, 1)), constant_values=np.inf)
-        ink_beside = np.pad(crossed[row - 1], 1)
-        steps = np.stack(
-            [
-                beside[:, step : step + columns + 1]
-                + ENTER * np.maximum(crossed[row] - ink_beside[step : step + columns + 1], 0)
-                + ASIDE * (step != 1)
-                for step in range(3)
-            ]
+        left, down, right = (
+            beside[:, step : step + places] + entered[step][row - 1] + ASIDE * (step != 1) for step in range(3)
         )
-        came[row] = steps.argmin(axis=0) - 1
-        total = ALONG * crossed[row] + steps.min(axis=0)
+        least = np.minimum(left, down)
+        came[row] = np.where(right < least, 1, np.where(down < left, 0, -1))
+        total[:] = ALONG * crossed[row] + np.minimum(least, right)
     total[np.abs(np.arange(columns + 1) - starts[:, np.newaxis]) > LEAN * rows] = np.inf
     start, at = np.nonzero(np.isfinite(total))
     costs = total[start, at]
@@ -91,7 +90,7 @@ def between(marks: Sequence[Mark], left: Way | None, right: Way | None) -> Mark 
             ink = np.where(columns >= left[:, np.newaxis], ink, 0)
         if ink.any():
             pieces.append(trimmed(Mark(ink, mark.box)))
-    return join(pieces) if pieces else None
+    return join(pieces) if len(pieces) > 1 else pieces[0] if pieces else None
 
 
 def join(marks: Sequence[Mark]) -> Mark:
@@ -108,7 +107,6 @@ def join(marks: Sequence[Mark]) -> Mark:
 
 def trimmed(mark: Mark) -> Mark:
     """Without empty rows and columns around the ink."""
-    rows, columns = np.flatnonzero(mark.ink.any(axis=1)), np.flatnonzero(mark.ink.any(axis=0))
-    top, bottom, left, right = int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
+    rows, columns = bounds(mark.ink)
     x, y = mark.box[:2]
-    return Mark(mark.ink[top:bottom, left:right], (x + left, y + top, x + right, y + bottom))
+    return Mark(mark.ink[rows, columns], (x + columns.start, y + rows.start, x + columns.stop, y + rows.stop))

@@ -54,7 +54,7 @@ from .log import configure, request_line
 from .metrics import CONTENT_TYPE, Metrics
 from .prepare import prepare
 from .records import Kept, Record, as_result, from_cursor, new_id, open_records, pack, to_cursor
-from .seen import Lines, Seen, is_texture, is_trusted, only_strokes, standing, total_ink
+from .seen import Lines, Seen, is_nothing, is_one_digit, is_texture, is_trusted, only_strokes, standing, total_ink
 from .segment import segment
 from .settings import PACKAGE, read_settings
 from .timing import Timing
@@ -214,7 +214,11 @@ def read_ink(ink: Ink, expect: str) -> Lines:
     """Lines of marks as the model sees them, cut and joined so that they are digits."""
     marks = locate(ink, expect)
     if holds_one(ink, expect):
-        return [look(marks)] if marks else []
+        meant = [look(marks)] if marks else []
+        if is_nothing(meant) and not holds_one(ink, "auto"):
+            others = read_ink(ink, "auto")  # what stood out may have been a shadow, or the edge of the paper
+            return others if is_one_digit(others) else meant
+        return meant
     lines = [look(line) for line in in_lines(marks)]
     if is_texture(lines):
         return []

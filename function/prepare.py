@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from .ranks import highest, quantile
+from .ranks import bounds, highest, padded, quantile
 
 Ink = npt.NDArray[np.uint8]
 Glyph = npt.NDArray[np.uint8]
@@ -36,8 +36,7 @@ def prepare(ink: Ink) -> Glyph:
 
 def crop(ink: Ink) -> Ink:
     """The ink's bounding box; empty if there is no ink."""
-    rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
-    return ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] if len(rows) else ink[:0, :0]
+    return ink[bounds(ink)] if ink.any() else ink[:0, :0]
 
 
 def fit(mark: Ink, side: int) -> Ink:
@@ -50,10 +49,10 @@ def fit(mark: Ink, side: int) -> Ink:
 
 def stroke_width(mark: Ink) -> float:
     """Pixels: twice the area by the length of the outline."""
-    inside = np.pad(mark > quantile(mark[mark > 0], 0.9) / 2, 1)
-    core = inside[1:-1, 1:-1]
-    inner = core & inside[:-2, 1:-1] & inside[2:, 1:-1] & inside[1:-1, :-2] & inside[1:-1, 2:]
-    return 2 * float(core.sum()) / int(core.sum() - inner.sum())
+    core = mark > quantile(mark[mark > 0], 0.9) / 2
+    inner = core[1:-1, 1:-1] & core[:-2, 1:-1] & core[2:, 1:-1] & core[1:-1, :-2] & core[1:-1, 2:]
+    area = np.count_nonzero(core)
+    return 2 * area / (area - np.count_nonzero(inner))
 
 
 def thicken(mark: Ink) -> Ink:
@@ -62,7 +61,7 @@ def thicken(mark: Ink) -> Ink:
     grow = round((wanted - stroke_width(mark)) / 2)
     if grow < 1:
         return mark
-    return highest(np.pad(mark, grow), grow)
+    return highest(padded(mark, grow), grow)
 
 
 def darken(glyph: Ink) -> Glyph:

@@ -32,6 +32,24 @@ def lowest(values: Bytes, reach: int) -> Bytes:
     return most(np.minimum, values, reach)
 
 
+def bounds(ink: Bytes) -> tuple[slice, slice]:
+    """The rows and the columns of the box of all that is not 0, of which there must be some."""
+    rows, columns = (np.asarray(ink.any(axis=axis)) for axis in (1, 0))
+    return from_first_to_last(rows), from_first_to_last(columns)
+
+
+def from_first_to_last(some: npt.NDArray[np.bool_]) -> slice:
+    return slice(int(some.argmax()), len(some) - int(some[::-1].argmax()))
+
+
+def padded(values: npt.NDArray[Any], edge: int, value: float = 0) -> npt.NDArray[Any]:
+    """(h, w) → (h + 2 edge, w + 2 edge), with `value` around. NumPy's own pad takes ten times as long."""
+    height, width = values.shape
+    wide = np.full((height + 2 * edge, width + 2 * edge), value, values.dtype)
+    wide[edge : edge + height, edge : edge + width] = values
+    return wide
+
+
 def most(of: np.ufunc, values: Bytes, reach: int) -> Bytes:
     for _ in ("down", "across"):
         values = np.ascontiguousarray(values)

@@ -46,6 +46,17 @@ Lines = list[list[Seen]]
 Look = Callable[[Sequence[Mark]], list[Seen]]
 
 
+def is_nothing(lines: Lines) -> bool:
+    """Whether all of it is likelier none than any digit."""
+    return all(seen.is_none for line in lines for seen in line)
+
+
+def is_one_digit(lines: Lines) -> bool:
+    """Whether there is a single mark, and it is surely a digit."""
+    marks = [seen for line in lines for seen in line]
+    return len(marks) == 1 and marks[0].is_sure
+
+
 def only_strokes(lines: Lines) -> bool:
     """Whether every digit is a 1, beside more that is none: strokes of a drawing, or of letters."""
     marks = [seen for line in lines for seen in line]

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import groupby, pairwise
+from operator import itemgetter
 
 import numpy as np
 
@@ -73,10 +74,12 @@ def likeliest(run: Sequence[Seen], height: int, look: Look) -> list[Seen]:
     cuts.append((len(run), None))
     judged = judge(run, cuts, height, look)
     paths: list[dict[str, Path]] = [{"": Path(1.0, 1.0, ())}, *({} for _ in cuts[1:])]
-    for (start, end), seen in sorted(judged.items(), key=lambda item: item[0][1]):
-        prior = 1.0 if seen in run else CUT if seen.is_cut else JOIN
-        for digit, likelihood in likelihoods(seen):
-            extend(paths[end], paths[start], digit, prior * likelihood, seen)
+    for start, spans in groupby(sorted(judged), key=itemgetter(0)):
+        before = sorted(paths[start].items(), key=lambda item: -item[1].total)[:BEAM]
+        for end, seen in ((span[1], judged[span]) for span in spans):
+            prior = 1.0 if seen in run else CUT if seen.is_cut else JOIN
+            for digit, likelihood in likelihoods(seen):
+                extend(paths[end], before, digit, prior * likelihood, seen)
     texts = paths[-1]
     best = max(texts, key=lambda text: texts[text].total)
     share = texts[best].total / sum(path.total for path in texts.values())
@@ -94,9 +97,11 @@ class Path:
     way: tuple[Seen, ...]
 
 
-def extend(paths: dict[str, Path], before: dict[str, Path], character: str, factor: float, seen: Seen) -> None:
+def extend(
+    paths: dict[str, Path], before: Sequence[tuple[str, Path]], character: str, factor: float, seen: Seen
+) -> None:
     """Add the ways that end with one more piece, read as `character`."""
-    for text, path in sorted(before.items(), key=lambda item: -item[1].total)[:BEAM]:
+    for text, path in before:
         total, best, way = path.total * factor, path.best * factor, (*path.way, seen)
         if other := paths.get(text + character):
             best, way = max((best, way), (other.best, other.way), key=lambda each: each[0])

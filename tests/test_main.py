@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from PIL import Image, ImageChops
+from PIL import Image, ImageChops, ImageDraw
 
 from tests.helpers import Service, digit_png, draw_digit, encode, running_function, wait_until_nothing_waits
 from tests.nodes import Nodes
@@ -217,6 +217,15 @@ class TestAnswer:
     def test_what_is_expected_is_found(self, service: Service, expect: str, pattern: str) -> None:
         given = answer(post(service, encode(written("47\n29")), f"?expect={expect}"))
         assert re.fullmatch(pattern, given["result"])
+
+    @pytest.mark.parametrize("digit", range(10))
+    def test_the_edge_of_the_paper_beside_a_digit_is_left_out(self, service: Service, digit: int) -> None:
+        picture = written(str(digit), side=300)
+        _, _, right, _ = ImageChops.invert(picture.convert("L")).getbbox() or (0, 0, 0, 0)
+        ImageDraw.Draw(picture).line((right + 40, 90, right + 40, 300), "black", 8)
+        (found,) = answer(post(service, encode(picture), "?expect=digit"))["digits"]
+        assert found["digit"] == digit
+        assert found["box"][0] + found["box"][2] < right + 10
 
     def test_a_blank_picture_is_an_answer_that_is_recorded(self, service: Service) -> None:
         given = answer(post(service, BLANK, "?filename=blank.png"))
