@@ -23,6 +23,9 @@ from typing import cast
 # OpenBLAS, which NumPy brings, starts a thread for each core as it is imported: they take time and memory, and the
 # pictures here are too small to share. In place of PEP 8's order, before NumPy.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# Likewise its docstrings, which it sets one by one: a sixth of its import, and nobody reads them here.
+if "numpy" not in sys.modules:
+    sys.modules["numpy._core._add_newdocs"] = sys.modules["numpy._core._add_newdocs_scalars"] = ModuleType("unread")
 
 import functions_framework
 import numpy as np
