@@ -16,7 +16,7 @@ from selectors import EVENT_READ, SelectorKey
 from typing import Any, ClassVar
 
 from gunicorn.arbiter import Arbiter
-from gunicorn.workers import gthread
+from gunicorn.workers import SUPPORTED_WORKERS, gthread
 
 # Seconds at the end for what clients have sent, or are about to send, over connections that they hold: nginx.conf keeps
 # one for a second.
@@ -103,6 +103,7 @@ def install(listens: Callable[[list[str]], None]) -> None:
     told the addresses."""
     Worker.listens = listens
     gthread.ThreadWorker = Worker
+    SUPPORTED_WORKERS["sync"] = SUPPORTED_WORKERS["gthread"]  # gunicorn would take another for one thread alone
 
 
 def waited() -> float:

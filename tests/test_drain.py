@@ -85,9 +85,11 @@ def ends(service: Service) -> float:
 
 
 @pytest.mark.parametrize("connections", ["kept", "one for each request"])
-@pytest.mark.parametrize("workers", ["1", "2"])
-def test_at_its_end_whoever_is_let_in_is_answered_and_recorded(tmp_path: Path, workers: str, connections: str) -> None:
-    with running_function(tmp_path, {"WORKERS": workers, "THREADS": "4"}) as service:
+@pytest.mark.parametrize(("workers", "threads"), [("1", "4"), ("2", "4"), ("1", "1")])
+def test_at_its_end_whoever_is_let_in_is_answered_and_recorded(
+    tmp_path: Path, workers: str, threads: str, connections: str
+) -> None:
+    with running_function(tmp_path, {"WORKERS": workers, "THREADS": threads}) as service:
         clients = Clients(service.url, keep=connections == "kept")
         with clients.asking(24):
             time.sleep(2)
