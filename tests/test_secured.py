@@ -167,8 +167,8 @@ WRONG: dict[str, tuple[dict[str, str], str, str]] = {
     "no password": ({}, "", "the login fails"),
     "authority": ({"ca": "other_ca"}, SECRET, "the connection fails: certificate verify failed: unable to get local"),
     "name": ({"host": "impostor"}, SECRET, "the connection fails: certificate verify failed: Hostname mismatch"),
-    "client certificate": ({"client": "other_client"}, SECRET, "the connection fails: tlsv1 alert"),
-    "no client certificate": ({"client": ""}, SECRET, "the connection fails: "),  # the node's alert, or an end
+    "client certificate": ({"client": "other_client"}, SECRET, "the connection fails: .* client certificate"),
+    "no client certificate": ({"client": ""}, SECRET, "the connection fails: .* client certificate"),
 }
 
 
@@ -180,7 +180,7 @@ def test_what_is_wrong_is_told_and_records_are_queued(
     with start(secured.url(**parts), CASSANDRA_PASSWORD=password) as service:
         state = ready(service)
         assert state["records"] == "down"
-        assert str(state["reason"]).startswith(reason), state
+        assert re.match(reason, str(state["reason"])), state
         for _ in range(3):
             time.sleep(1)
             assert httpx.post(service.url, content=digit_png(4)).json()["recorded"] == "queued"

@@ -128,6 +128,7 @@ class Listener(HostStateListener):  # type: ignore[misc]
 
 
 # ── Why not ───────────────────────────────────────────────────────────────────────────────────────────────────
+BROKEN_OFF = "alert|EOF occurred|reset by peer"  # which of these a node's refusal comes to is a matter of chance
 USELESS = (NoHostAvailable, ConnectionException, OperationTimedOut, OSError, InvalidRequest)  # is a session after these
 
 
@@ -171,6 +172,8 @@ def reason(error: Exception) -> str:
         case OSError():  # TLS's own among them; the driver tells it at the end of a long line
             last = str(error).rpartition("Last error: ")[2]
             why = "the connection fails: " + re.sub(r"\[[\w: ]+\] |\.? \(_ssl\.c:\d+\)", "", last)
+            if re.search(BROKEN_OFF, last):
+                why += "; the node may want TLS, or another client certificate"
         case _:
             why = f"{type(error).__name__}: {error}"
     return why[:300]
