@@ -169,11 +169,15 @@ def reason(error: Exception) -> str:
             why = f"the connection broke: {error}"
         case ConnectionRefusedError():
             why = "no node listens there"
-        case OSError():  # TLS's own among them; the driver tells it at the end of a long line
-            last = str(error).rpartition("Last error: ")[2]
-            why = "the connection fails: " + re.sub(r"\[[\w: ]+\] |\.? \(_ssl\.c:\d+\)", "", last)
-            if re.search(BROKEN_OFF, last):
-                why += "; the node may want TLS, or another client certificate"
+        case OSError():  # TLS's own among them
+            why = f"the connection fails: {failure(error)}"
         case _:
             why = f"{type(error).__name__}: {error}"
     return why[:300]
+
+
+def failure(error: OSError) -> str:
+    """The driver tells it at the end of a long line."""
+    last = str(error).rpartition("Last error: ")[2]
+    hint = "; the node may want TLS, or another client certificate" if re.search(BROKEN_OFF, last) else ""
+    return re.sub(r"\[[\w: ]+\] |\.? \(_ssl\.c:\d+\)", "", last) + hint
