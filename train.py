@@ -3,6 +3,7 @@
     MNIST_DIR=… python train.py            # or without it: MNIST is downloaded once, to data/
     python train.py --epochs 1 --limit 2000 --out /tmp/model       # a quick look
     python train.py --start model/digits.keras --epochs 12 --extra set/     # on, with corrected records
+    python train.py --start model/digits.keras --epochs 8 --judge           # on, but only whether it is a digit at all
 
 A run that was stopped goes on where it was when it is started again. The model is chosen and reported on
 held-out writers; the MNIST test set is left to `make figures`.
@@ -25,7 +26,7 @@ from keras import layers
 
 from function.prepare import NOT_A_DIGIT
 from training.augment import augment, scale
-from training.mnist import Split, hold_out, join, load_idx, load_mnist
+from training.mnist import Bytes, Split, hold_out, join, load_idx, load_mnist
 from training.pieces import cut_pieces
 from training.plots import NAMES, draw_confusion, draw_curves, draw_glyphs
 from training.shapes import drawn_digits, no_digits
@@ -40,6 +41,7 @@ BATCH = 128
 LEARNING_RATE = 3e-3  # at its peak; warmed up over one epoch, then a cosine down to zero
 GENTLE_RATE = 5e-4  # likewise, where a trained model is trained on …
 KEPT = 0.4  # … and so much of its weights is kept, against forgetting
+JUDGE_RATE = 2e-3  # at its peak, where only whether it is a digit is learnt
 WEIGHT_DECAY = 5e-2
 LABEL_SMOOTHING = 0.05  # (Szegedy et al., 2016); the temperature that calibrates takes it back
 EMA_STEPS = 1000  # the weights that are kept are an exponential moving average over about so many steps
@@ -47,15 +49,17 @@ SEED = 7
 DRAWN_DIGITS = 0.15  # for each digit of MNIST's, so many of other hands, drawn by training/shapes.py …
 DRAWN_OTHERS = 0.25  # … so many glyphs of what is no digit …
 CUT_PIECES = 0.15  # … and so many pieces of digits that were side by side, cut as training/pieces.py does
+JUDGED = 3  # times as much of all that is drawn, where only whether it is a digit is learnt …
+EXPECTED = 0.04  # … and the odds of none against any digit that are expected of pictures then
 EXTRA = 0.1  # of what is trained on: what people's own glyphs are repeated to …
 MOST_REPEATED = 20  # … but not more often than this
 SAMPLES = 200  # of what is drawn, shown in the model card
 
 
 # ── Data ──────────────────────────────────────────────────────────────────────────────────────────────────────
-def with_drawn(digits: Split, seed: int) -> Split:
-    """MNIST's digits, and what our own code draws and cuts."""
-    count = len(digits[1])
+def with_drawn(digits: Split, seed: int, times: int = 1) -> Split:
+    """MNIST's digits, and what our own code draws and cuts; so many times as much as is usual."""
+    count = times * len(digits[1])
     return join(
         digits,
         drawn_digits(round(DRAWN_DIGITS * count), seed),
@@ -95,8 +99,14 @@ def build() -> keras.Model:
     pooled = layers.Dropout(DROPOUT)(layers.Flatten()(layers.DepthwiseConv2D(4)(x)))
     which = layers.Dense(NOT_A_DIGIT, name="which")(pooled)
     whole = layers.Dropout(DROPOUT)(layers.Flatten()(x))
-    none = layers.Dense(1, name="none")(layers.Dense(JUDGES, activation="relu")(whole))
+    none = layers.Dense(1, name="none")(layers.Dense(JUDGES, activation="relu", name="judges")(whole))
     return keras.Model(glyph, layers.Concatenate()([which, none]), name="digits")
+
+
+def let_learn(model: keras.Model, *, only_judge: bool) -> None:
+    """All of it, or only whether it is a digit: which one it is stays as it was then, to the bit."""
+    for layer in model.layers:
+        layer.trainable = not only_judge or (isinstance(layer, layers.Dense) and layer.name != "which")
 
 
 def loss(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
@@ -163,6 +173,18 @@ def blend(model: keras.Model, start: list[Any]) -> None:
     model.set_weights([(1 - KEPT) * after + KEPT * before for after, before in weights])
 
 
+def odds_of_none(labels: Bytes) -> float:
+    none = np.count_nonzero(labels == NOT_A_DIGIT)
+    return none / (len(labels) - none)
+
+
+def expect(model: keras.Model, odds: float) -> None:
+    """None is so many times as likely, against any digit, as in what was trained on (Saerens et al., 2002)."""
+    none = model.get_layer("none")
+    kernel, bias = none.get_weights()
+    none.set_weights([kernel, bias + np.log(odds)])
+
+
 # ── Evaluate ──────────────────────────────────────────────────────────────────────────────────────────────────
 def evaluate(model: keras.Model, unseen: Split, digits: int, out: Path) -> float:
     """The share that is right of the first `digits` of `unseen`, which MNIST's writers wrote; the rest is drawn.
@@ -184,6 +206,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--epochs", type=int, default=EPOCHS)
     parser.add_argument("--start", type=Path, help="train on from this model, gently, instead of from nothing")
+    parser.add_argument("--judge", action="store_true", help="learn only whether it is a digit; with --start")
     parser.add_argument("--limit", type=int, help="use only the first LIMIT training digits")
     parser.add_argument(
         "--extra", type=Path, help="folder of glyphs to train on too: what `function.records export` wrote"
@@ -192,19 +215,25 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "model")
     parser.add_argument("--progress", type=Path, default=Path(__file__).parent / ".train", help="kept to resume")
     arguments = parser.parse_args(argv)
+    if arguments.judge and not arguments.start:
+        parser.error("--judge trains a model on: name it with --start")
 
     keras.utils.set_random_seed(SEED)
     training, validation = hold_out(*load_mnist("train", arguments.limit))
-    training, unseen = with_drawn(training, SEED), with_drawn(validation, SEED + 1)
+    training, unseen = with_drawn(training, SEED, JUDGED if arguments.judge else 1), with_drawn(validation, SEED + 1)
     if arguments.extra:
         training = with_extra(training, load_idx(arguments.extra, "train"))
     print(f"{len(training[1])} glyphs to train on, {len(validation[1])} by other writers to validate on")
     model = keras.models.load_model(arguments.start, compile=False) if arguments.start else build()
+    let_learn(model, only_judge=arguments.judge)
     model.summary()
     start = model.get_weights()
-    peak = GENTLE_RATE if arguments.start else LEARNING_RATE
+    peak = JUDGE_RATE if arguments.judge else GENTLE_RATE if arguments.start else LEARNING_RATE
     fit(model, training, validation, peak=peak, epochs=arguments.epochs, progress=arguments.progress)
-    if arguments.start:
+    if arguments.judge:
+        let_learn(model, only_judge=False)  # for whoever trains it on
+        expect(model, EXPECTED / odds_of_none(training[1]))
+    elif arguments.start:
         blend(model, start)
 
     arguments.out.mkdir(parents=True, exist_ok=True)

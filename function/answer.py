@@ -23,8 +23,8 @@ from .records import Record, State, unpack
 from .seen import SURE, Lines, Seen
 
 NONE = 0.6  # a mark is said to be none from this probability of it …
-SURELY_NONE = 0.99  # … or from this one where somebody says that it is a digit
-AMONG_DIGITS = 0.15  # so many times less likely is a mark none in a line most of which is surely digits
+SURELY_NONE = 0.97  # … or from this one where somebody says that it is a digit
+AMONG_DIGITS = 0.05  # so many times less likely is a mark none in a line most of which is surely digits
 LEFT_OUT = 0.75  # what is none with this probability, before and after a number, is left out
 UNSURE = 0.6  # a digit with less confidence is said to be doubtful
 WIDE_GAP = 1.2  # of a line's height: such a gap is a space …

@@ -9,8 +9,8 @@ from .classify import Probabilities
 from .locate import Mark
 from .prepare import NOT_A_DIGIT, Glyph
 
-SURE = 0.9  # of a mark: it is surely a digit
-TRUSTED = 0.75  # of all marks: if so many are surely digits, nothing else is tried
+SURE = 0.95  # of a mark: it is surely a digit
+TRUSTED = 0.8  # of all marks: if so many are surely digits, nothing else is tried
 MANY = 30  # marks: among more than these …
 STRANGE = 1 / 3  # … at most so many may be no digits
 

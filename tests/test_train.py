@@ -27,6 +27,17 @@ LIMIT = "6000"
 EPOCHS = "3"
 
 
+# Which layers of two models have other weights; apart, for TensorFlow and the function cannot be imported together.
+CHANGED = """
+import sys, keras
+models = [keras.models.load_model(path, compile=False) for path in sys.argv[1:]]
+for before, after in zip(*(model.layers for model in models)):
+    assert after.trainable
+    if any((one != other).any() for one, other in zip(before.get_weights(), after.get_weights())):
+        print(after.name)
+"""
+
+
 def run(script: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """A script of the project, as `make` runs it."""
     command = [sys.executable, str(ROOT / script), *arguments]
@@ -119,6 +130,19 @@ class TestTraining:
         assert done.returncode == 0, done.stdout + done.stderr
         assert "2 extra glyphs, each 20 times" in done.stdout
         assert (tmp_path / "digits.keras").exists()
+
+    def test_only_whether_it_is_a_digit_may_be_learnt_anew(
+        self, trained: Trained, mnist_dir: Path, tmp_path: Path
+    ) -> None:
+        start = trained.folder / "digits.keras"
+        done = run(
+            "train.py", "--start", str(start), "--judge", "--limit", "500", "--epochs", "1", "--min-accuracy", "0",
+            "--out", str(tmp_path), "--progress", str(tmp_path / "progress"), MNIST_DIR=str(mnist_dir),
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+        command = [sys.executable, "-c", CHANGED, str(start), str(tmp_path / "digits.keras")]
+        told = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert told.stdout.split() == ["judges", "none"]
 
     def test_too_low_an_accuracy_fails_the_run(self, mnist_dir: Path, tmp_path: Path) -> None:
         done = run(
