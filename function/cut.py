@@ -68,7 +68,7 @@ def cheapest_ways(ink: Floats) -> tuple[Way, Floats]:
         least = np.minimum(left, down)
         came[row] = np.where(right < least, 1, np.where(down < left, 0, -1))
         total[:] = ALONG * crossed[row] + np.minimum(least, right)
-    total[np.abs(np.arange(columns + 1) - starts[:, np.newaxis]) > LEAN * rows] = np.inf
+    total[np.abs(np.arange(places) - starts[:, np.newaxis]) > LEAN * rows] = np.inf
     start, at = np.nonzero(np.isfinite(total))
     costs = total[start, at]
     ways = np.empty((len(at), rows), np.intp)

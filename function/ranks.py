@@ -42,10 +42,10 @@ def from_first_to_last(some: npt.NDArray[np.bool_]) -> slice:
     return slice(int(some.argmax()), len(some) - int(some[::-1].argmax()))
 
 
-def padded(values: npt.NDArray[Any], edge: int, value: float = 0) -> npt.NDArray[Any]:
-    """(h, w) → (h + 2 edge, w + 2 edge), with `value` around. NumPy's own pad takes ten times as long."""
+def padded(values: Bytes, edge: int) -> Bytes:
+    """(h, w) uint8 → (h + 2 edge, w + 2 edge), with 0 around. NumPy's own pad takes ten times as long."""
     height, width = values.shape
-    wide = np.full((height + 2 * edge, width + 2 * edge), value, values.dtype)
+    wide = np.zeros((height + 2 * edge, width + 2 * edge), np.uint8)
     wide[edge : edge + height, edge : edge + width] = values
     return wide
 
