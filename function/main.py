@@ -205,30 +205,36 @@ def read_digits(data: bytes, expect: str, timing: Timing) -> Reading:
     with one_reads:
         ink = find_ink(picture.pixels)
         timing.done("locate")
-        read = partial(read_ink, expect=expect)
-        lines, quarters = upright(ink, read)
+        glance_at, read = partial(glance, expect=expect), partial(read_ink, expect=expect)
+        lines, quarters = upright(ink, glance_at, read)
         if expect != "digit" and not is_trusted(lines) and (on_sheet := find_ink_on_sheet(picture.pixels)) is not None:
-            lines, quarters = max((lines, quarters), upright(on_sheet, read), key=lambda found: standing(found[0]))
+            alone = upright(on_sheet, glance_at, read)
+            lines, quarters = max((lines, quarters), alone, key=lambda found: standing(found[0]))
         timing.done("classify")
     return as_reading(lines, lambda box: picture.place(turned_back(box, quarters, ink.shape)), expect, quarters)
 
 
 def read_ink(ink: Ink, expect: str) -> Lines:
     """Lines of marks as the model sees them, cut and joined so that they are digits."""
+    lines = glance(ink, expect)
+    if holds_one(ink, expect):
+        if is_nothing(lines) and not holds_one(ink, "auto"):
+            others = read_ink(ink, "auto")  # what stood out may have been a shadow, or the edge of the paper
+            return others if is_one_digit(others) else lines
+        return lines
+    lines = segment(lines, look)
+    return [] if only_strokes(lines) else lines
+
+
+def glance(ink: Ink, expect: str) -> Lines:
+    """Lines of marks as the model sees them at first."""
     marks = locate(ink, expect)
     if holds_one(ink, expect):
-        meant = [look(marks)] if marks else []
-        if is_nothing(meant) and not holds_one(ink, "auto"):
-            others = read_ink(ink, "auto")  # what stood out may have been a shadow, or the edge of the paper
-            return others if is_one_digit(others) else meant
-        return meant
+        return [look(marks)] if marks else []
     lines = [look(line) for line in in_lines(marks)]
     if is_texture(lines):
         return []
-    if expect == "number" and lines:
-        lines = [max(lines, key=total_ink)]
-    lines = segment(lines, look)
-    return [] if only_strokes(lines) else lines
+    return [max(lines, key=total_ink)] if expect == "number" and lines else lines
 
 
 def look(marks: Sequence[Mark]) -> list[Seen]:

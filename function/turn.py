@@ -15,16 +15,23 @@ GOOD = 0.8  # no other way up is taken where fewer of the marks are surely digit
 CLEAR = 3  # … or not by so many marks more than the other way
 
 
-def upright(ink: Ink, read: Callable[[Ink], Lines]) -> tuple[Lines, int]:
-    """What is read in `ink` the right way up, and by how many quarters counter-clockwise it was turned for that."""
+def upright(ink: Ink, glance: Callable[[Ink], Lines], read: Callable[[Ink], Lines]) -> tuple[Lines, int]:
+    """What is read in `ink` the right way up, and by how many quarters counter-clockwise it was turned for that.
+
+    Of the other ways up at most one is read: to `glance` at them, which cuts nothing, takes far less.
+    """
     lines = read(ink)
     if is_trusted(lines):
         return lines, 0
-    turned = {quarters: read(np.ascontiguousarray(np.rot90(ink, quarters))) for quarters in (1, 2, 3)}
-    best = max(turned, key=lambda quarters: standing(turned[quarters]))
-    is_clear = standing(turned[best]) >= max(0, standing(lines)) + CLEAR
-    if is_clear and sure_share(turned[best]) >= GOOD and says_which_way(turned[best]):
-        return turned[best], best
+    ways = {quarters: np.ascontiguousarray(np.rot90(ink, quarters)) for quarters in (1, 2, 3)}
+    promise = {quarters: standing(glance(way)) for quarters, way in ways.items()}
+    best = max(promise, key=lambda quarters: promise[quarters])
+    if promise[best] <= standing(lines):
+        return lines, 0
+    turned = read(ways[best])
+    is_clear = standing(turned) >= max(0, standing(lines)) + CLEAR
+    if is_clear and sure_share(turned) >= GOOD and says_which_way(turned):
+        return turned, best
     return lines, 0
 
 

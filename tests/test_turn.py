@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
-from function.turn import turned_back
+from function.locate import Mark
+from function.prepare import NOT_A_DIGIT
+from function.seen import Lines, Seen
+from function.turn import turned_back, upright
 
 
 @pytest.mark.parametrize("quarters", range(4))
@@ -18,3 +22,48 @@ def test_a_box_is_turned_back_to_where_its_ink_is(quarters: int, box: tuple[int,
     turned = (int(columns.min()), int(rows.min()), int(columns.max()) + 1, int(rows.max()) + 1)
 
     assert turned_back(turned, quarters, ink.shape) == box
+
+
+def marks(digits: str) -> Lines:
+    """A line of sure digits, and of `?` for what is surely none."""
+    glyph = np.zeros((28, 28), np.uint8)
+    labels = [NOT_A_DIGIT if digit == "?" else int(digit) for digit in digits]
+    return [[Seen(Mark(glyph, (0, 0, 28, 28)), glyph, np.eye(NOT_A_DIGIT + 1)[label]) for label in labels]]
+
+
+class Paper:
+    """A picture whose first row tells which way up it is; what is seen and read in it each way, and which were read."""
+
+    def __init__(self, *lines: str) -> None:
+        self.ink = np.array([[0, 1], [3, 2]], np.uint8)
+        self.lines = [marks(digits) for digits in lines]
+        self.was_read: list[int] = []
+
+    def glance(self, ink: npt.NDArray[np.uint8]) -> Lines:
+        return self.lines[int(ink[0, 0])]
+
+    def read(self, ink: npt.NDArray[np.uint8]) -> Lines:
+        self.was_read.append(int(ink[0, 0]))
+        return self.glance(ink)
+
+
+@pytest.mark.parametrize(
+    ("lines", "quarters", "read"),
+    [
+        (("234", "2345", "????", "????"), 0, [0]),  # good enough as it is
+        (("????", "2345", "?4??", "????"), 1, [0, 1]),
+        (("??4?", "????", "????", "2345"), 3, [0, 3]),
+        (("????", "????", "23??", "????"), 0, [0, 2]),  # better, but not clearly
+        (("????", "????", "0101", "????"), 0, [0, 2]),  # the same from all sides
+        (("2?34?", "????", "????", "????"), 0, [0]),
+    ],
+)
+def test_at_most_one_other_way_up_is_read_and_only_the_clearly_better_one_taken(
+    lines: tuple[str, ...], quarters: int, read: list[int]
+) -> None:
+    paper = Paper(*lines)
+
+    found = upright(paper.ink, paper.glance, paper.read)
+
+    assert found == (paper.lines[quarters], quarters)
+    assert paper.was_read == read
