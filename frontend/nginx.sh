@@ -9,6 +9,6 @@ set -eu
 folder=$(cd "$(dirname "$0")" && pwd)
 server=$(awk '$1 == "nameserver" { print $2 ~ /:/ ? "[" $2 "]" : $2; exit }' /etc/resolv.conf)
 
-sed "s|set \$function function;|set \$function $FUNCTION; resolver $server valid=1s ipv6=off; resolver_timeout 6s;|" \
+sed "s|set \$function function;|set \$function $FUNCTION; resolver ${server:-127.0.0.11} valid=1s ipv6=off; resolver_timeout 6s;|" \
   "$folder/nginx.conf" > /tmp/nginx.conf
 exec nginx -p "$folder/" -c /tmp/nginx.conf -e stderr -g 'daemon off;'
