@@ -175,6 +175,12 @@ def test_what_one_function_broke_off_is_asked_of_another_only_if_that_is_safe(se
         server.shutdown(socket.SHUT_RDWR)
 
 
+def test_the_last_of_eight_functions_answers_where_seven_are_gone(service: Service, tmp_path: Path) -> None:
+    gone = [f"127.0.0.1:{free_port()}" for _ in range(7)]
+    with running_nginx(tmp_path, *gone, urlsplit(service.url).netloc) as url:
+        assert request(f"{url}/api/", "POST", digit_png(3)).status == 200
+
+
 def test_who_asks_too_often_is_told_to_come_back(site: str) -> None:
     with ThreadPoolExecutor(80) as pool:
         replies = list(pool.map(lambda _: request(f"{site}/api/health/live"), range(300)))
