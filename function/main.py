@@ -206,7 +206,8 @@ def read_digits(data: bytes, expect: str, timing: Timing) -> Reading:
         ink = find_ink(picture.pixels)
         timing.done("locate")
         glance_at, read = partial(glance, expect=expect), partial(read_ink, expect=expect)
-        lines, quarters = upright(ink, glance_at, read)
+        # One digit does not tell which way is up.
+        lines, quarters = (read(ink), 0) if expect == "digit" else upright(ink, glance_at, read)
         if expect != "digit" and not is_trusted(lines) and (on_sheet := find_ink_on_sheet(picture.pixels)) is not None:
             alone = upright(on_sheet, glance_at, read)
             lines, quarters = max((lines, quarters), alone, key=lambda found: standing(found[0]))

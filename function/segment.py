@@ -7,7 +7,7 @@ digit that lie apart are joined in the same way.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
 from operator import itemgetter
@@ -15,6 +15,7 @@ from operator import itemgetter
 import numpy as np
 
 from .cut import Way, between, seams
+from .locate import Mark
 from .prepare import NOT_A_DIGIT
 from .seen import Lines, Look, Seen, sure_share
 
@@ -33,6 +34,7 @@ NO_DIGIT = 0.03  # how likely a piece is no digit beforehand
 
 
 Cut = tuple[int, Way | None]  # before a mark of a run, or on a way through it
+Span = tuple[int, int]  # from one cut to another
 
 
 def segment(lines: Lines, look: Look) -> Lines:
@@ -122,22 +124,50 @@ def ways_into(seen: Seen, height: int) -> list[Way | None]:
     return [None, *seams(seen.mark.ink)]
 
 
-def judge(run: Sequence[Seen], cuts: Sequence[Cut], height: int, look: Look) -> dict[tuple[int, int], Seen]:
+def judge(run: Sequence[Seen], cuts: Sequence[Cut], height: int, look: Look) -> dict[Span, Seen]:
     """By (start, end) in `cuts`, what the model sees in the ink between."""
     marks = [seen.mark for seen in run]
     whole = [index for index, (_, way) in enumerate(cuts) if way is None]
     judged = dict(zip(pairwise(whole), run, strict=True))
+
+    def look_at(wanted: Callable[[Span], bool]) -> None:
+        pieces = cut_out(marks, cuts, height, lambda span: span not in judged and wanted(span))
+        for (start, end), seen in zip(pieces, look(list(pieces.values())), strict=True):
+            judged[start, end] = replace(seen, is_cut=cuts[start][1] is not None or cuts[end][1] is not None)
+
+    def is_middle(span: Span) -> bool:
+        return all(cuts[end][1] is not None for end in span)
+
+    look_at(lambda span: not is_middle(span))
+    rows = {cuts[start][0] for start, end in pairwise(whole) if may_be_more(judged, start, end)}
+    look_at(lambda span: is_middle(span) and cuts[span[0]][0] in rows)
+    return judged
+
+
+def may_be_more(judged: Mapping[Span, Seen], start: int, end: int) -> bool:
+    """Whether the mark between these two cuts may be more than two digits: if no one cut makes two sure ones of it, and
+    yet some digit stands at its left and another at its right. Of such a row alone the middle pieces are looked at, for
+    there are more of them than of all others."""
+    lefts = {cut: judged[start, cut] for cut in range(start + 1, end) if (start, cut) in judged}
+    rights = {cut: judged[cut, end] for cut in range(start + 1, end) if (cut, end) in judged}
+    if any(lefts[cut].is_sure and rights[cut].is_sure for cut in lefts.keys() & rights.keys()):
+        return False
+    return all(any(not seen.is_none for seen in side.values()) for side in (lefts, rights))
+
+
+def cut_out(
+    marks: Sequence[Mark], cuts: Sequence[Cut], height: int, wanted: Callable[[Span], bool]
+) -> dict[Span, Mark]:
+    """The ink between two cuts, wherever it is `wanted` and may be a digit."""
     pieces = {}
     for start, (first, left) in enumerate(cuts):
         for end, (last, right) in enumerate(cuts[start + 1 :], start + 1):
             among = marks[first : last + (right is not None)]
-            if len(among) > 1 and not (left is None and right is None):
+            if not wanted((start, end)) or (len(among) > 1 and not (left is None and right is None)):
                 continue  # whole marks are joined, and one is cut; a part of one with another is seldom a digit
             piece = between(among, left, right)
             if piece and piece.width > WIDEST * height:
                 break
-            if piece and piece.height >= SHORTEST * height and (start, end) not in judged:
+            if piece and piece.height >= SHORTEST * height:
                 pieces[start, end] = piece
-    for (start, end), seen in zip(pieces, look(list(pieces.values())), strict=True):
-        judged[start, end] = replace(seen, is_cut=cuts[start][1] is not None or cuts[end][1] is not None)
-    return judged
+    return pieces

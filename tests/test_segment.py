@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import time
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from function.cut import seams
 from function.ink import Ink
 from function.locate import Mark
-from function.main import read_ink
+from function.main import glance, look, read_ink
 from function.prepare import NOT_A_DIGIT
 from function.seen import Lines, Seen, is_texture
+from function.segment import segment
 from tests.helpers import draw_digit
 
 Point = tuple[float, float]
@@ -40,12 +44,44 @@ def text(lines: Lines) -> str:
     return "\n".join("".join(str(int(seen.probabilities.argmax())) for seen in line) for line in lines)
 
 
-@pytest.mark.parametrize("digits", ["23", "35", "28", "00"])
+def wave() -> Ink:
+    """A long stroke that is no digit, such as an edge of a shadow."""
+    page = Image.new("L", (600, 200))
+    points = [(40 + step, 100 + 30 * math.sin(step / 35)) for step in range(250)]
+    ImageDraw.Draw(page).line(points, fill=255, width=9, joint="curve")
+    return np.asarray(page)
+
+
+@pytest.mark.parametrize("digits", ["23", "35", "28", "00", "235", "808"])
 def test_touching_digits_are_cut(digits: str) -> None:
     lines = read_ink(written(digits, -9), "auto")
 
     assert text(lines) == digits
     assert any(seen.is_cut for seen in lines[0])
+
+
+def looked_at(ink: Ink) -> tuple[int, int]:
+    """How many pieces of the one mark there is, and how many places to cut it."""
+    ((mark,),) = found = glance(ink, "auto")
+    pieces: list[Mark] = []
+
+    def counted(marks: Sequence[Mark]) -> list[Seen]:
+        pieces.extend(marks)
+        return look(marks)
+
+    segment(found, counted)
+    return len(pieces), len(seams(mark.mark.ink))
+
+
+@pytest.mark.parametrize("ink", [written("23", -9), wave()], ids=["two digits", "an edge"])
+def test_of_what_is_no_row_of_three_only_the_halves_are_looked_at(ink: Ink) -> None:
+    pieces, cuts = looked_at(ink)
+    assert 0 < pieces <= 2 * cuts
+
+
+def test_of_a_row_of_three_the_middle_is_looked_at_too() -> None:
+    pieces, cuts = looked_at(written("235", -9))
+    assert pieces > 2 * cuts
 
 
 @pytest.mark.parametrize("digits", ["2", "0", "8", "23", "40719"])
