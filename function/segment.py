@@ -131,14 +131,14 @@ def judge(run: Sequence[Seen], cuts: Sequence[Cut], height: int, look: Look) -> 
     judged = dict(zip(pairwise(whole), run, strict=True))
 
     def look_at(wanted: Callable[[Span], bool]) -> None:
-        pieces = cut_out(marks, cuts, height, lambda span: span not in judged and wanted(span))
+        pieces = cut_out(marks, cuts, height, wanted)
         for (start, end), seen in zip(pieces, look(list(pieces.values())), strict=True):
             judged[start, end] = replace(seen, is_cut=cuts[start][1] is not None or cuts[end][1] is not None)
 
     def is_middle(span: Span) -> bool:
         return all(cuts[end][1] is not None for end in span)
 
-    look_at(lambda span: not is_middle(span))
+    look_at(lambda span: not is_middle(span) and span not in judged)
     rows = {cuts[start][0] for start, end in pairwise(whole) if may_be_more(judged, start, end)}
     look_at(lambda span: is_middle(span) and cuts[span[0]][0] in rows)
     return judged

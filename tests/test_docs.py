@@ -127,7 +127,10 @@ def test_model_card_gives_the_figures_that_were_measured() -> None:
     card = (ROOT / "model" / "README.md").read_text()
     metrics, figures = (json.loads((ROOT / "model" / f"{name}.json").read_text()) for name in ("metrics", "figures"))
     assert figures["model"].split("@")[1] == metrics["sha256"][:12]
-    measured = (metrics["held_out_writers"], *(figures[name] for name in ("mnist_test", "drawn", "pictures")))
-    for figure in (figure for part in measured for figure in shares(part)):
+    measured = {
+        "held": metrics["held_out_writers"],
+        **{name: figures[name] for name in ("mnist_test", "drawn", "pictures")},
+    }
+    for figure in shares(measured):
         assert f"{100 * figure:.2f} %" in card, figure
     assert f"{metrics['parameters']:,} weights" in card
