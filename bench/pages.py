@@ -50,8 +50,11 @@ class Number:
         return int(max(left + glyph.shape[1] for left, _, glyph in self.glyphs))
 
 
-def draw_page(digits: Split, random: Random, *, lines: int = 1, length: int | None = None) -> Page:
-    """`lines` numbers of two to eight digits, or of `length`, written with one pen on one paper."""
+def draw_page(
+    digits: Split, random: Random, *, lines: int = 1, length: int | None = None, table: float = TABLE
+) -> Page:
+    """`lines` numbers of two to eight digits, or of `length`, written with one pen on one paper, which lies with the
+    probability `table` on a table that is seen."""
     height = random.uniform(34, 90) / (1 if lines < 4 else 1.5)
     numbers = [write_number(digits, random, height, length or int(random.integers(2, 9))) for _ in range(lines)]
     margin, pitch = int(random.uniform(0.8, 2) * height), random.uniform(1.6, 2.6) * height
@@ -66,7 +69,7 @@ def draw_page(digits: Split, random: Random, *, lines: int = 1, length: int | No
         for left, top, glyph in number.glyphs:
             x = start + left
             boxes.append(lay(ink, glyph, x, round(room + margin + index * pitch + top + slope * (x - width / 2))))
-    left, top, right, bottom = random.integers(0, int(3 * height), 4) if random.random() < TABLE else (0, 0, 0, 0)
+    left, top, right, bottom = random.integers(0, int(3 * height), 4) if random.random() < table else (0, 0, 0, 0)
     edges = (int(top), int(bottom)), (int(left), int(right))
     sheet = np.pad(np.ones(ink.shape, bool), edges)
     boxes = [(box[0] + left, box[1] + top, box[2] + left, box[3] + top) for box in boxes]

@@ -261,13 +261,14 @@ def of_many(files: Sequence[bytes], labels: Sequence[str], names: Sequence[str])
 
 # ── Numbers that our own code writes ──────────────────────────────────────────────────────────────────────────
 def of_drawn_pages(digits: Split, count: int, out: Path) -> Figures:
-    """Numbers, and pages of them, written with `digits`; draws the first few."""
+    """Numbers, pages of them, and numbers on sheets on tables, written with `digits`; draws the first few."""
     random = np.random.default_rng(1)
     numbers = [draw_page(digits, random) for _ in range(count)]
     pages = [draw_page(digits, random, lines=int(random.integers(2, 6))) for _ in range(count // 5)]
+    sheets = [draw_page(digits, random, table=1) for _ in range(2 * count // 5)]
     draw_pages([page.jpeg for page in numbers[:SHOWN]], [page.label for page in numbers[:SHOWN]], out / "numbers.png")
     figures = {}
-    for kind, drawn in {"numbers": numbers, "pages": pages}.items():
+    for kind, drawn in {"numbers": numbers, "pages": pages, "sheets": sheets}.items():
         names = [f"{kind} {index}" for index in range(len(drawn))]
         figures[kind] = of_many([page.jpeg for page in drawn], [page.label for page in drawn], names)
     return figures

@@ -31,6 +31,9 @@ LEVEL_WITH = 0.5  # … except on a level, overlapping by so much of the shorter
 LANKY = 2.4  # times as high as wide: no digit of two tall pieces is, one above the other …
 SLIM = 0.35  # … if both are wider than so much of their height, or one of several: else they are a broken 1
 WITHIN = 0.95  # … unless one lies within the other by so much of its width
+BROKEN = (
+    0.15  # of the main piece's height: low pieces so near each other are a faint digit's, if they are tall together
+)
 FRAMED = 0.25  # of its ink: what has so much within its box is a frame
 MOST_PIECES = 400  # the heaviest; a picture with more is no page of digits, and all pairs of pieces are looked at
 
@@ -147,7 +150,7 @@ def gaps(boxes: Ints, other: Ints) -> Ints:
 
 
 def digit_groups(pieces: Pieces) -> list[Mask]:
-    """(n,) masks, one a digit: each tall piece with what is stacked on it."""
+    """(n,) masks, one a digit: each tall piece with what is stacked on it, and what is tall only together."""
     framing = frames(pieces)
     inside = (pieces.borders == 0) & ~framing
     if framing[pieces.main] and inside.any():
@@ -164,7 +167,23 @@ def digit_groups(pieces: Pieces) -> list[Mask]:
     stacked = (-across >= STACKED * narrower) & (down <= NEAR * heights[main]) & ~beside & ~of_two_lines(pieces, tall)
     stacked &= np.logical_and.outer(real, real)
     root = unite(len(weights), *np.nonzero(stacked))
-    return [real & (root == first) for first in np.flatnonzero(np.bincount(root[tall]))]
+    stacks = [real & (root == first) for first in np.flatnonzero(np.bincount(root[tall]))]
+    left_over = real & (np.bincount(root[tall], minlength=len(root))[root] == 0)
+    near = np.maximum(across, down) <= BROKEN * heights[main]
+    return stacks + broken_digits(pieces, near & np.logical_and.outer(left_over, left_over))
+
+
+def broken_digits(pieces: Pieces, near: Mask) -> list[Mask]:
+    """(n,) masks, one a digit: low pieces `near` (n, n) each other that are as tall together, as a faint pen leaves."""
+    root = unite(len(pieces.weights), *np.nonzero(near))
+    groups = [root == first for first in np.flatnonzero(np.bincount(root) > 1)]
+    least_height = TALL * pieces.sizes[pieces.main, 1]
+    least_weight = HEAVY * pieces.weights[pieces.main]
+    return [
+        group
+        for group in groups
+        if np.ptp(pieces.boxes[group, 1::2]) >= least_height and pieces.weights[group].sum() >= least_weight
+    ]
 
 
 def of_two_lines(pieces: Pieces, tall: Mask) -> Mask:

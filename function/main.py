@@ -46,20 +46,22 @@ from .answer import (
     with_recorded,
 )
 from .classify import Classifier
-from .decode import decode
+from .decode import Pixels, decode
 from .errors import BadRequest, Busy, MethodNotAllowed, NotFound, Problem, TooLarge, Unavailable
 from .exchange import Exchange
 from .gate import Gate
-from .ink import Ink, find_ink, find_ink_on_sheet
+from .ink import Ink, find_ink
 from .lines import in_lines
 from .locate import EXPECTATIONS, Mark, holds_one, locate
 from .log import configure, request_line
 from .metrics import CONTENT_TYPE, Metrics
 from .prepare import prepare
 from .records import Kept, Record, as_result, from_cursor, new_id, open_records, pack, to_cursor
+from .runs import Mask
 from .seen import Lines, Seen, is_nothing, is_one_digit, is_texture, is_trusted, only_strokes, standing, total_ink
 from .segment import segment
 from .settings import PACKAGE, read_settings
+from .sheet import find_sheet, ink_on_sheet, without_edges
 from .timing import Timing
 from .trace import exporter, take_up
 from .turn import turned_back, upright
@@ -205,14 +207,28 @@ def read_digits(data: bytes, expect: str, timing: Timing) -> Reading:
     with one_reads:
         ink = find_ink(picture.pixels)
         timing.done("locate")
-        glance_at, read = partial(glance, expect=expect), partial(read_ink, expect=expect)
         # One digit does not tell which way is up.
-        lines, quarters = (read(ink), 0) if expect == "digit" else upright(ink, glance_at, read)
-        if expect != "digit" and not is_trusted(lines) and (on_sheet := find_ink_on_sheet(picture.pixels)) is not None:
-            alone = upright(on_sheet, glance_at, read)
-            lines, quarters = max((lines, quarters), alone, key=lambda found: standing(found[0]))
+        lines, quarters = (read_ink(ink, expect), 0) if expect == "digit" else read_upright(ink, expect)
+        if not holds_one(ink, expect) and (sheet := find_sheet(picture.pixels)) is not None:
+            lines, quarters = read_sheet(picture.pixels, sheet, lines, quarters, expect)
         timing.done("classify")
     return as_reading(lines, lambda box: picture.place(turned_back(box, quarters, ink.shape)), expect, quarters)
+
+
+def read_sheet(pixels: Pixels, sheet: Mask, lines: Lines, quarters: int, expect: str) -> tuple[Lines, int]:
+    """What was read in all of a picture, without the edges of the sheet in it; or what is read on the sheet alone, if
+    that is more."""
+    on_it = without_edges(lines, np.rot90(sheet, quarters))
+    if on_it == lines and is_trusted(lines):
+        return lines, quarters
+    alone, turned = read_upright(ink_on_sheet(pixels, sheet), expect)
+    alone = without_edges(alone, np.rot90(sheet, turned))
+    return (alone, turned) if standing(alone) > standing(lines) else (on_it or lines, quarters)
+
+
+def read_upright(ink: Ink, expect: str) -> tuple[Lines, int]:
+    """With the quarters counter-clockwise by which the picture was turned for it."""
+    return upright(ink, partial(glance, expect=expect), partial(read_ink, expect=expect))
 
 
 def read_ink(ink: Ink, expect: str) -> Lines:

@@ -14,7 +14,7 @@ COARSE = 160  # pixels a side: lines are looked for at this size, so that a slig
 SLOPE = 1 / 8
 COVERAGE = 0.75  # a line is inked for so much of its length …
 ENDS = 0.6  # … and so much of its first and last eighth: strokes seldom reach both edges of a picture
-THICKEST = 1 / 40  # of the picture's longer side: thicker ones were drawn by hand
+THICKEST = 1 / 60  # of the picture's longer side: thicker ones were drawn by hand
 
 
 def erase_rules(ink: Ink) -> Ink:
@@ -29,9 +29,10 @@ def erase_level_rules(ink: Ink) -> Ink:
     on_lines = thickness[lines & mask]
     if not on_lines.size:
         return ink
-    thin = 1.6 * float(np.median(on_lines)) + 1  # a stroke that crosses a line makes it thicker there
-    if thin > THICKEST * max(ink.shape):
+    usual = float(np.median(on_lines))
+    if usual > THICKEST * max(ink.shape):
         return ink
+    thin = 1.6 * usual + 1  # a stroke that crosses a line makes it thicker there
     return np.where(lines & mask & (thickness <= thin), 0, ink).astype(np.uint8)
 
 

@@ -38,6 +38,10 @@ class Seen:
         return self.likelihood >= SURE
 
     @property
+    def is_one(self) -> bool:
+        return bool(self.probabilities.argmax() == 1)
+
+    @property
     def is_none(self) -> bool:
         return bool(self.probabilities.argmax() == NOT_A_DIGIT)
 
@@ -61,7 +65,7 @@ def only_strokes(lines: Lines) -> bool:
     """Whether every digit is a 1, beside more that is none: strokes of a drawing, or of letters."""
     marks = [seen for line in lines for seen in line]
     others = [seen for seen in marks if seen.is_none]
-    ones = [seen for seen in marks if seen.probabilities.argmax() == 1]
+    ones = [seen for seen in marks if seen.is_one]
     if not others or not ones or len(ones) + len(others) < len(marks):
         return False
     return len(marks) > 2 or total_ink(others) > total_ink(ones)
@@ -82,8 +86,9 @@ def is_trusted(lines: Lines) -> bool:
 
 
 def standing(lines: Lines) -> int:
-    """How much of it is surely digits, and how much not; nothing is as little as one mark that is none."""
-    return sum(1 if seen.is_sure else -1 for line in lines for seen in line) if lines else -1
+    """How much of it is surely digits, and how much is none; nothing is as little as one mark that is none. 1s do not
+    count: any stroke is one, and any edge."""
+    return sum((seen.is_sure and not seen.is_one) - seen.is_none for line in lines for seen in line) if lines else -1
 
 
 def is_texture(lines: Lines) -> bool:

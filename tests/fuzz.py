@@ -73,20 +73,21 @@ def picture() -> Target:
         import PIL.WebPImagePlugin  # noqa: F401  # decode would import each at its first use
 
         from function.decode import VIDEO, decode, sniff
-        from function.ink import find_ink, find_ink_on_sheet
+        from function.ink import find_ink
         from function.lines import in_lines
         from function.locate import locate
         from function.prepare import SIDE, prepare
+        from function.sheet import find_sheet, ink_on_sheet
 
     def once(data: bytes) -> None:
         if sniff(data) in VIDEO:
             return  # another process decodes that, which may end as it likes
         seen = decode(with_checksums(data) if data.startswith(b"\x89PNG") else data, max_pixels=MAX_PIXELS)
         assert 0 < seen.width * seen.height <= MAX_PIXELS
-        for ink in (find_ink(seen.pixels), find_ink_on_sheet(seen.pixels)):
-            if ink is not None:
-                assert ink.shape == seen.pixels.shape[:2]
-                assert all(prepare(mark.ink).shape == (SIDE, SIDE) for line in in_lines(locate(ink)) for mark in line)
+        sheet = find_sheet(seen.pixels)
+        for ink in (find_ink(seen.pixels), *([] if sheet is None else [ink_on_sheet(seen.pixels, sheet)])):
+            assert ink.shape == seen.pixels.shape[:2]
+            assert all(prepare(mark.ink).shape == (SIDE, SIDE) for line in in_lines(locate(ink)) for mark in line)
 
     return once
 

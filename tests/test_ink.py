@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageFilter
 
 from function.decode import Pixels
-from function.ink import Ink, find_ink, find_ink_on_sheet
+from function.ink import Ink, find_ink
 from function.locate import LEVEL
 from tests.helpers import draw_digit
 
@@ -264,35 +264,3 @@ def test_pictures_of_few_pixels_have_ink_of_their_own_shape(shape: tuple[int, in
 
     assert found.shape == shape
     assert found.dtype == np.uint8
-
-
-# ── A sheet on a table ────────────────────────────────────────────────────────────────────────────────────────
-def on_table(sheet: Image.Image, *, table: tuple[int, int, int] = (90, 70, 60), turn: float = 4) -> Pixels:
-    """Seen from above, a little askew, so that the table shows on all sides."""
-    page = Image.new("RGB", (420, 480), table)
-    mask = Image.new("L", sheet.size, 255).rotate(turn, expand=True)
-    page.paste(sheet.rotate(turn, expand=True), (90, 100), mask)
-    return np.asarray(page)
-
-
-def test_what_is_written_on_a_sheet_on_a_table_is_found() -> None:
-    ink = find_ink_on_sheet(on_table(draw_digit(4, side=240, ink=(40, 40, 60), paper=(225, 222, 210))))
-
-    assert ink is not None
-    alone = find_ink(np.asarray(draw_digit(4, side=240)))
-    assert np.count_nonzero(ink > 128) == pytest.approx(np.count_nonzero(alone > 128), rel=0.25)
-
-
-@pytest.mark.parametrize("grey", [0, 128, 255])
-def test_a_picture_of_nothing_has_no_sheet(grey: int) -> None:
-    assert find_ink_on_sheet(np.full((100, 80, 3), grey, np.uint8)) is None
-
-
-def test_a_drawing_has_no_sheet() -> None:
-    assert find_ink_on_sheet(np.asarray(draw_digit(8))) is None
-
-
-@pytest.mark.parametrize("shape", [(1, 1), (1, 50), (50, 1), (2, 3)])
-def test_the_smallest_pictures_are_looked_at_for_a_sheet(shape: tuple[int, int]) -> None:
-    noise = np.random.default_rng(1).integers(0, 256, (*shape, 3), np.uint8)
-    find_ink_on_sheet(noise)

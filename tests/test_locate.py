@@ -188,6 +188,36 @@ def test_a_broken_one_is_one_mark(flag: int) -> None:
     only(locate(ink))
 
 
+def faint_five(ink: Ink, left: int) -> None:
+    """In three pieces, each far lower than a digit, that hardly meet."""
+    stroke(ink, (left + 40, 150), (left + 4, 150), (left, 172), nib=5)
+    stroke(ink, (left + 14, 184), (left + 40, 190), (left + 44, 204), nib=5)
+    stroke(ink, (left + 38, 214), (left + 4, 220), nib=5)
+
+
+def test_a_faint_digit_of_many_pieces_is_one_mark() -> None:
+    ink = canvas()
+    faint_five(ink, 60)
+    put(ink, 3, 160, 140)
+
+    (found,) = boxes(locate(ink))
+
+    assert len(found) == 2
+    assert is_around(found[0], (58, 148, 107, 223), room=4)
+
+
+def test_dashes_and_stops_between_digits_are_no_digits() -> None:
+    ink = canvas()
+    drawn = [put(ink, 3, 60, 140), put(ink, 5, 260, 140)]
+    stroke(ink, (160, 185), (200, 185))
+    stroke(ink, (160, 200), (200, 200))
+    stroke(ink, (226, 226), (232, 230))
+
+    (found,) = boxes(locate(ink))
+
+    assert all(is_around(box, ink_box) for box, ink_box in zip(found, drawn, strict=True))
+
+
 def test_a_line_that_climbs_is_one_line() -> None:
     ink = canvas(640, 300)
     drawn = [put(ink, digit, 20 + 100 * place, 150 - 14 * place) for place, digit in enumerate((3, 1, 4, 1, 5, 9))]

@@ -50,6 +50,7 @@ PAPERS = {
     "squared": Paper(level=60, upright=60),
     "narrow squared": Paper(level=36, upright=36, width=2),
     "faint squared": Paper(level=48, upright=48, ink=90),
+    "broad ruled": Paper(level=60, width=7),
 }
 
 
