@@ -31,9 +31,9 @@ LEVEL_WITH = 0.5  # … except on a level, overlapping by so much of the shorter
 LANKY = 2.4  # times as high as wide: no digit of two tall pieces is, one above the other …
 SLIM = 0.35  # … if both are wider than so much of their height, or one of several: else they are a broken 1
 WITHIN = 0.95  # … unless one lies within the other by so much of its width
-BROKEN = (
-    0.15  # of the main piece's height: low pieces so near each other are a faint digit's, if they are tall together
-)
+ALIKE, MOST = 1.4, 0.8  # times: if the heights of most tall pieces differ by less from their median, and …
+A_PAGE = 6  # … there are so many, they are digits of lines: one above another are two, whatever their shape
+BROKEN = 0.15  # of the main piece's height: low pieces so near each other, and tall together, are a faint digit
 FRAMED = 0.25  # of its ink: what has so much within its box is a frame
 MOST_PIECES = 400  # the heaviest; a picture with more is no page of digits, and all pairs of pieces are looked at
 
@@ -193,8 +193,11 @@ def of_two_lines(pieces: Pieces, tall: Mask) -> Mask:
     widths, heights = pieces.sizes.T
     is_wide = widths > SLIM * heights
     wide = np.logical_or if tall.sum() > 2 else np.logical_and
-    lanky = both[..., 1] > LANKY * both[..., 0]
-    return np.asarray(np.logical_and.outer(tall, tall) & wide.outer(is_wide, is_wide) & lanky)
+    lanky = (both[..., 1] > LANKY * both[..., 0]) & wide.outer(is_wide, is_wide)
+    usual = np.median(heights[tall])
+    alike = tall & (heights > usual / ALIKE) & (heights < usual * ALIKE)
+    of_lines = np.logical_and.outer(alike, alike) & (alike.sum() >= max(A_PAGE, MOST * tall.sum()))
+    return np.asarray(np.logical_and.outer(tall, tall) & (lanky | of_lines))
 
 
 def frames(pieces: Pieces) -> Mask:

@@ -30,7 +30,7 @@ JOIN = 0.8  # … and one that was joined of strokes that lie close
 MOST_JOINED = 12  # marks of a run: more take long, and their likelihoods come to nothing
 BEAM = 8  # readings that are followed up
 MOST_DOUBTFUL = 8  # marks: where there are more, and most are doubtful, nothing is cut: that is no writing
-NO_DIGIT = 0.03  # how likely a piece is no digit beforehand
+NO_DIGIT = 0.01  # how likely a piece is no digit beforehand
 
 
 Cut = tuple[int, Way | None]  # before a mark of a run, or on a way through it

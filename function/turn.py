@@ -11,7 +11,7 @@ from .locate import Box
 from .prepare import NOT_A_DIGIT
 from .seen import Lines, is_trusted, standing, sure_share
 
-GOOD = 0.8  # no other way up is taken where fewer of the marks are surely digits …
+GOOD = 0.7  # no other way up is taken where fewer of the marks are surely digits …
 CLEAR = 3  # … or not by so many marks more than the other way
 
 

@@ -180,6 +180,19 @@ def test_two_lines_that_stand_close_are_two_lines(gap: int) -> None:
         assert is_around(box, ink_box)
 
 
+def test_two_digits_that_touch_below_another_are_of_the_next_line() -> None:
+    ink = canvas()
+    above = [put(ink, digit, left, 60) for digit, left in ((4, 60), (5, 160), (6, 260))]
+    top = max(box[3] for box in above) + 18
+    two, eight, *pair = (put(ink, digit, left, top) for digit, left in ((2, 40), (8, 140), (7, 230), (4, 268)))
+
+    first, second = boxes(locate(ink))
+
+    joined = (pair[0][0], top, pair[1][2], max(box[3] for box in pair))
+    for box, ink_box in zip(first + second, [*above, two, eight, joined], strict=True):
+        assert is_around(box, ink_box)
+
+
 @pytest.mark.parametrize("flag", [0, 40])
 def test_a_broken_one_is_one_mark(flag: int) -> None:
     ink = canvas()
