@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from PIL import Image, ImageFilter
 from .decode import Pixels
 from .ranks import highest, lowest, quantile
 from .rules import erase_rules
+from .runs import Mask, label
 
 Ink = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
@@ -28,6 +30,10 @@ BLURRED = 3  # pixels, likewise: a blur of one takes in so much of what is besid
 LEAST_CONTRAST = 5.0  # grey levels; what differs less from its paper is no ink …
 LEAST_DRAWN = 10.0  # … nor what differs less from a ground of one colour: nobody draws so faintly
 NOISE_SIGMAS = 4.0
+SHEET = (0.15, 0.95)  # of the picture: a sheet on a table takes up so much …
+FULL = 0.9  # … and is so full …
+SHEET_CONTRAST = 20  # … and so many grey levels lighter than what is around it
+SHEET_EDGE = 2  # pixels of 96: what a sheet loses of its edges
 
 
 def find_ink(pixels: Pixels) -> Ink:
@@ -57,6 +63,66 @@ def photographed_ink(pixels: Pixels) -> Ink:
     stands_out = inner(average(ink)) > max(LEAST_CONTRAST, NOISE_SIGMAS * noise)  # grain does not, averaged
     full = quantile(inner(ink)[stands_out], 0.9) if stands_out.any() else 0.0
     return erase_rules(scale(ink, full)) if full > 0 else np.zeros(ink.shape, np.uint8)
+
+
+def ink_on_sheet(pixels: Pixels, sheet: Mask) -> Ink:
+    """The ink on a sheet alone, as `find_ink` gives it."""
+    return np.where(sheet, photographed_ink(extended(pixels, sheet)), 0).astype(np.uint8)
+
+
+def extended(pixels: Pixels, sheet: Mask) -> Pixels:
+    """As if the sheet went on beyond its edges as it is there."""
+    height, width = sheet.shape
+    covered = np.flatnonzero(sheet.any(axis=1))
+    rows = np.clip(np.arange(height), covered[0], covered[-1])
+    first, last = sheet.argmax(axis=1)[rows], width - 1 - sheet[:, ::-1].argmax(axis=1)[rows]
+    columns = np.clip(np.arange(width), first[:, np.newaxis], last[:, np.newaxis])
+    return np.asarray(pixels[rows[:, np.newaxis], columns])
+
+
+def find_sheet(pixels: Pixels) -> Mask | None:
+    """(h, w): where a sheet lies, without its edges: the largest light piece, if it is a good part of the picture, has
+    hardly a hole or notch, and is clearly lighter than what is around it (Otsu, 1979). In light that falls off the far
+    side of a table may be as light as the near one of a sheet: so it is looked for in even light, too."""
+    grey = resize(pixels, 2 * GROUND_SIDE).mean(axis=2)
+    _, level, small = max(((*otsu(each), each) for each in (grey, evened(grey))), key=itemgetter(0))
+    light = small > level
+    labels, boxes = label(light)
+    if not len(boxes):
+        return None
+    piece = labels == 1 + int(np.bincount(labels[labels > 0])[1:].argmax())
+    whole = between_ends(piece) & between_ends(piece.T).T
+    if not SHEET[0] <= whole.mean() <= SHEET[1] or piece.sum() < FULL * whole.sum():
+        return None
+    if small[whole].mean() - small[~whole].mean() < SHEET_CONTRAST:
+        return None
+    inside = Image.fromarray(lowest(whole.astype(np.uint8), SHEET_EDGE))
+    sheet = np.asarray(inside.resize((pixels.shape[1], pixels.shape[0])), bool)
+    return sheet if sheet.any() else None
+
+
+def evened(grey: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """(h, w) as if the light did not fall off: by the plane that fits it best, and of its own mean."""
+    height, width = grey.shape
+    y, x = np.linspace(-1, 1, height), np.linspace(-1, 1, width)
+    mean = grey.mean()
+    down, across = (y @ grey).sum() / (width * (y @ y)), (grey @ x).sum() / (height * (x @ x))
+    plane = mean + down * y[:, np.newaxis] + across * x
+    return np.asarray(np.clip(grey * mean / np.maximum(plane, 1), 0, 255))
+
+
+def otsu(grey: npt.NDArray[np.float64]) -> tuple[float, float]:
+    """How much of all variance is between light and dark, parted so that both vary least, and the level that does."""
+    share, levels = np.bincount(grey.astype(np.uint8).ravel(), minlength=256) / grey.size, np.arange(256)
+    below, mean_below, mean = np.cumsum(share), np.cumsum(share * levels), float(share @ levels)
+    between = (mean * below - mean_below) ** 2 / np.maximum(below * (1 - below), 1e-9)
+    variance = float(share @ (levels - mean) ** 2)
+    return float(between.max()) / max(variance, 1e-9), float(between.argmax())
+
+
+def between_ends(mask: Mask) -> Mask:
+    """Each row filled from its first set pixel to its last."""
+    return np.asarray(np.logical_or.accumulate(mask, axis=1) & np.logical_or.accumulate(mask[:, ::-1], axis=1)[:, ::-1])
 
 
 def flat_ground(pixels: Pixels) -> Floats | None:

@@ -50,18 +50,27 @@ from .decode import Pixels, decode
 from .errors import BadRequest, Busy, MethodNotAllowed, NotFound, Problem, TooLarge, Unavailable
 from .exchange import Exchange
 from .gate import Gate
-from .ink import Ink, find_ink
+from .ink import Ink, find_ink, find_sheet, ink_on_sheet
 from .lines import in_lines
 from .locate import EXPECTATIONS, Mark, holds_one, locate
 from .log import configure, request_line
 from .metrics import CONTENT_TYPE, Metrics
 from .prepare import prepare
 from .records import Kept, Record, as_result, from_cursor, new_id, open_records, pack, to_cursor
-from .runs import Mask
-from .seen import Lines, Seen, is_nothing, is_one_digit, is_texture, is_trusted, only_strokes, standing, total_ink
+from .seen import (
+    Lines,
+    Seen,
+    is_nothing,
+    is_one_digit,
+    is_texture,
+    is_trusted,
+    only_strokes,
+    standing,
+    total_ink,
+    without_edges,
+)
 from .segment import segment
 from .settings import PACKAGE, read_settings
-from .sheet import find_sheet, ink_on_sheet, without_edges
 from .timing import Timing
 from .trace import exporter, take_up
 from .turn import turned_back, upright
@@ -209,15 +218,18 @@ def read_digits(data: bytes, expect: str, timing: Timing) -> Reading:
         timing.done("locate")
         # One digit does not tell which way is up.
         lines, quarters = (read_ink(ink, expect), 0) if expect == "digit" else read_upright(ink, expect)
-        if not holds_one(ink, expect) and (sheet := find_sheet(picture.pixels)) is not None:
-            lines, quarters = read_sheet(picture.pixels, sheet, lines, quarters, expect)
+        if not holds_one(ink, expect):
+            lines, quarters = read_sheet(picture.pixels, lines, quarters, expect)
         timing.done("classify")
     return as_reading(lines, lambda box: picture.place(turned_back(box, quarters, ink.shape)), expect, quarters)
 
 
-def read_sheet(pixels: Pixels, sheet: Mask, lines: Lines, quarters: int, expect: str) -> tuple[Lines, int]:
-    """What was read in all of a picture, without the edges of the sheet in it; or what is read on the sheet alone, if
-    that is more."""
+def read_sheet(pixels: Pixels, lines: Lines, quarters: int, expect: str) -> tuple[Lines, int]:
+    """What was read in all of a picture, without the edges of a sheet in it; or what is read on that alone, if it is
+    more."""
+    sheet = find_sheet(pixels)
+    if sheet is None:
+        return lines, quarters
     on_it = without_edges(lines, np.rot90(sheet, quarters))
     if on_it == lines and is_trusted(lines):
         return lines, quarters

@@ -5,14 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from .classify import Probabilities
 from .locate import Mark
 from .prepare import NOT_A_DIGIT, Glyph
+from .runs import Mask
 
 SURE = 0.95  # of a mark: it is surely a digit
 TRUSTED = 0.8  # of all marks: if so many are surely digits, nothing else is tried
 MANY = 30  # marks: among more than these …
 STRANGE = 1 / 3  # … at most so many may be no digits
+TALLEST = 1.4  # times as tall as the marks on a sheet: what is off it, and taller, is its edge …
+ALONE = 0.35  # … or in heights of the sheet, where there are no marks on it …
+BESIDE = 24  # … or what is a 1, and nearer to it than this part of the picture's longer side
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,3 +101,27 @@ def is_texture(lines: Lines) -> bool:
     """Whether so many marks are no digits that the rest is chance: the grain of a paper, or its lines, has many a 1."""
     others = [seen.is_none for line in lines for seen in line]
     return len(others) > MANY and sum(others) > STRANGE * len(others)
+
+
+def without_edges(lines: Lines, sheet: Mask) -> Lines:
+    """The marks that are on the sheet; or all, if others are surely digits, and no edges: then it is no sheet, but the
+    light part of one."""
+    on_it = [[seen for seen in line if is_on(seen, sheet)] for line in lines]
+    heights = [seen.mark.height for line in on_it for seen in line]
+    tallest = TALLEST * float(np.median(heights)) if heights else ALONE * np.count_nonzero(sheet.any(axis=1))
+    others = [seen for line in lines for seen in line if not is_on(seen, sheet)]
+    if any(seen.is_sure and seen.mark.height <= tallest and not is_edge(seen, sheet) for seen in others):
+        return lines
+    return [line for line in on_it if line]
+
+
+def is_on(seen: Seen, sheet: Mask) -> bool:
+    left, top, right, bottom = seen.mark.box
+    return bool(sheet[top:bottom, left:right].all())
+
+
+def is_edge(seen: Seen, sheet: Mask) -> bool:
+    """Whether it looks like a 1 and is where the sheet ends."""
+    room = max(sheet.shape) // BESIDE
+    left, top, right, bottom = seen.mark.box
+    return seen.is_one and bool(sheet[max(0, top - room) : bottom + room, max(0, left - room) : right + room].any())

@@ -73,11 +73,10 @@ def picture() -> Target:
         import PIL.WebPImagePlugin  # noqa: F401  # decode would import each at its first use
 
         from function.decode import VIDEO, decode, sniff
-        from function.ink import find_ink
+        from function.ink import find_ink, find_sheet, ink_on_sheet
         from function.lines import in_lines
         from function.locate import locate
         from function.prepare import SIDE, prepare
-        from function.sheet import find_sheet, ink_on_sheet
 
     def once(data: bytes) -> None:
         if sniff(data) in VIDEO:

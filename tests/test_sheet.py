@@ -11,12 +11,11 @@ from PIL import Image
 
 from bench.pages import draw_page
 from function.decode import Pixels
-from function.ink import find_ink
+from function.ink import find_ink, find_sheet, ink_on_sheet
 from function.locate import Mark
 from function.main import read_digits
 from function.prepare import NOT_A_DIGIT
-from function.seen import Lines, Seen
-from function.sheet import find_sheet, ink_on_sheet, without_edges
+from function.seen import Lines, Seen, without_edges
 from function.timing import Timing
 from tests.helpers import draw_digit, encode
 from training.mnist import hold_out, load_mnist
