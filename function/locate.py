@@ -156,7 +156,7 @@ def digit_groups(pieces: Pieces) -> list[Mask]:
     if framing[pieces.main] and inside.any():
         pieces = replace(pieces, main=int(np.where(inside, pieces.weights, 0).argmax()))
     main, weights, heights = pieces.main, pieces.weights, pieces.sizes[:, 1]
-    tall = inside & (heights >= TALL * heights[main]) & (weights >= HEAVY * weights[main])
+    tall = inside & is_tall(pieces, heights, weights)
     tall[main] = True
     real = with_main(pieces, inside)
     across, down = np.moveaxis(gaps(pieces.boxes[:, np.newaxis], pieces.boxes), -1, 0)
@@ -167,8 +167,9 @@ def digit_groups(pieces: Pieces) -> list[Mask]:
     stacked = (-across >= STACKED * narrower) & (down <= NEAR * heights[main]) & ~beside & ~of_two_lines(pieces, tall)
     stacked &= np.logical_and.outer(real, real)
     root = unite(len(weights), *np.nonzero(stacked))
-    stacks = [real & (root == first) for first in np.flatnonzero(np.bincount(root[tall]))]
-    left_over = real & (np.bincount(root[tall], minlength=len(root))[root] == 0)
+    tall_ones = np.bincount(root[tall], minlength=len(root))  # of each stack, by its root
+    stacks = [real & (root == first) for first in np.flatnonzero(tall_ones)]
+    left_over = real & (tall_ones[root] == 0)
     near = np.maximum(across, down) <= BROKEN * heights[main]
     return stacks + broken_digits(pieces, near & np.logical_and.outer(left_over, left_over))
 
@@ -177,13 +178,15 @@ def broken_digits(pieces: Pieces, near: Mask) -> list[Mask]:
     """(n,) masks, one a digit: low pieces `near` (n, n) each other that are as tall together, as a faint pen leaves."""
     root = unite(len(pieces.weights), *np.nonzero(near))
     groups = [root == first for first in np.flatnonzero(np.bincount(root) > 1)]
-    least_height = TALL * pieces.sizes[pieces.main, 1]
-    least_weight = HEAVY * pieces.weights[pieces.main]
     return [
-        group
-        for group in groups
-        if np.ptp(pieces.boxes[group, 1::2]) >= least_height and pieces.weights[group].sum() >= least_weight
+        group for group in groups if is_tall(pieces, np.ptp(pieces.boxes[group, 1::2]), pieces.weights[group].sum())
     ]
+
+
+def is_tall(pieces: Pieces, heights: Ints | np.intp, weights: Floats | np.float64) -> Mask:
+    """Whether what has this height and weight, or each of such, may be a digit of its own beside the main piece."""
+    main = pieces.main
+    return np.asarray((heights >= TALL * pieces.sizes[main, 1]) & (weights >= HEAVY * pieces.weights[main]))
 
 
 def of_two_lines(pieces: Pieces, tall: Mask) -> Mask:

@@ -106,13 +106,15 @@ def is_texture(lines: Lines) -> bool:
 def without_edges(lines: Lines, sheet: Mask) -> Lines:
     """The marks that are on the sheet; or all, if others are surely digits, and no edges: then it is no sheet, but the
     light part of one."""
-    on_it = [[seen for seen in line if is_on(seen, sheet)] for line in lines]
-    heights = [seen.mark.height for line in on_it for seen in line]
+    marks = [seen for line in lines for seen in line]
+    on_it = {seen for seen in marks if is_on(seen, sheet)}
+    heights = [seen.mark.height for seen in on_it]
     tallest = TALLEST * float(np.median(heights)) if heights else ALONE * np.count_nonzero(sheet.any(axis=1))
-    others = [seen for line in lines for seen in line if not is_on(seen, sheet)]
+    others = (seen for seen in marks if seen not in on_it)
     if any(seen.is_sure and seen.mark.height <= tallest and not is_edge(seen, sheet) for seen in others):
         return lines
-    return [line for line in on_it if line]
+    kept = ([seen for seen in line if seen in on_it] for line in lines)
+    return [line for line in kept if line]
 
 
 def is_on(seen: Seen, sheet: Mask) -> bool:
