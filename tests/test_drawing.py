@@ -53,6 +53,12 @@ def ready_to_draw(page: Page, site: str, query: str = "") -> None:
     expect(canvas(page)).to_be_visible()
 
 
+def reload(page: Page) -> None:
+    """Until the page has loaded the drawing, too, which `load` does not wait for."""
+    page.reload()
+    expect(canvas(page)).to_be_visible()
+
+
 def canvas(page: Page) -> Locator:
     return page.locator("[data-part=canvas]")
 
@@ -548,7 +554,7 @@ class TestKeeping:
         draw(page, *LEVEL)
         two = sent(page)
         tool(page, "Undo").click()
-        page.reload()
+        reload(page)
         assert sent(page) == one
         page.goto(f"{site}/?lang=de")
         page.locator("[data-part=ways] label").nth(1).click()
@@ -565,7 +571,7 @@ class TestKeeping:
         page.mouse.down()
         page.mouse.move(*further)
         before = sent(page)
-        page.reload()
+        reload(page)
         assert sent(page) == before
 
     def test_where_storage_is_forbidden_people_draw_all_the_same(self, page: Page, site: str) -> None:
