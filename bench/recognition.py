@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageFilter
 
+from bench.forms import KINDS, draw_form
 from bench.pages import draw_page
 from function.answer import NONE, SURELY_NONE
 from function.main import classifier, read_digits
@@ -261,7 +262,7 @@ def of_many(files: Sequence[bytes], labels: Sequence[str], names: Sequence[str])
 
 # ── Numbers that our own code writes ──────────────────────────────────────────────────────────────────────────
 def of_drawn_pages(digits: Split, count: int, out: Path) -> Figures:
-    """Numbers, pages of them, and numbers on sheets on tables, written with `digits`; draws the first few."""
+    """Numbers, pages of them, numbers on sheets on tables, and on forms, written with `digits`; draws the first few."""
     random = np.random.default_rng(1)
     numbers = [draw_page(digits, random) for _ in range(count)]
     pages = [draw_page(digits, random, lines=int(random.integers(2, 6))) for _ in range(count // 5)]
@@ -271,6 +272,9 @@ def of_drawn_pages(digits: Split, count: int, out: Path) -> Figures:
     for kind, drawn in {"numbers": numbers, "pages": pages, "sheets": sheets}.items():
         names = [f"{kind} {index}" for index in range(len(drawn))]
         figures[kind] = of_many([page.jpeg for page in drawn], [page.label for page in drawn], names)
+    for kind in KINDS:
+        files, labels = zip(*(draw_form(digits, random, kind) for _ in range(count // 5)), strict=True)
+        figures[kind] = of_many(files, labels, [f"{kind} {index}" for index in range(len(files))])
     return figures
 
 

@@ -12,7 +12,7 @@ from PIL import Image, ImageFilter
 
 from .decode import Pixels
 from .ranks import highest, lowest, quantile
-from .rules import erase_rules
+from .rules import erase_boxes, erase_rules
 from .runs import Mask, label
 
 Ink = npt.NDArray[np.uint8]
@@ -43,7 +43,7 @@ def find_ink(pixels: Pixels) -> Ink:
     is assumed. All zeros if nothing stands out.
     """
     ground = flat_ground(pixels)
-    return photographed_ink(pixels) if ground is None else drawn_ink(pixels, ground)
+    return erase_boxes(photographed_ink(pixels) if ground is None else drawn_ink(pixels, ground))
 
 
 def drawn_ink(pixels: Pixels, ground: Floats) -> Ink:

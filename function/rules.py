@@ -1,11 +1,14 @@
-"""Ruled and squared paper: take the lines off and leave the strokes that cross them whole."""
+"""Ruled and squared paper, boxes and underlines: take the lines off and leave the strokes that cross them whole."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from .runs import Mask, run_lengths
+from .ranks import bounds, highest
+from .runs import Ints, Mask, label, run_lengths
 
 Ink = npt.NDArray[np.uint8]
 
@@ -15,6 +18,19 @@ SLOPE = 1 / 8
 COVERAGE = 0.75  # a line is inked for so much of its length …
 ENDS = 0.6  # … and so much of its first and last eighth: strokes seldom reach both edges of a picture
 THICKEST = 1 / 60  # of the picture's longer side: thicker ones were drawn by hand
+CROSSED = 1.6  # times as thick as it is elsewhere, a line is where a stroke crosses it
+
+PIECE = 45  # of 255: lines that were printed are paler than strokes, and in pieces at the level of these
+EDGE = 2  # pixels beside a piece: its faint edge
+SMALLEST = 24  # pixels a side of what may be a box or a line …
+ROOM = 48  # … and of a picture in which there is room for one
+MOST = 4  # times the picture: what may be boxes is not larger together, for each in another takes as long
+FLAT = 2.5  # times as wide as high: so flat a piece is a line, or a row of boxes, if there is a line in it
+BARE = 1 / 20  # of its width: a piece that is no higher anywhere, on average, is a line and nothing else
+FINE = 48  # pixels a side: lines of a box are looked for at this size, for it is straightened first …
+LEFT_OVER = 0.02  # … but for such a slope
+CORNERS = 0.2  # of the first and last eighth of a box's line are inked, where the box is askew
+DOUBLE = 2.2  # times as thick as most lines of a grid some are, or where a stroke crosses them
 
 
 def erase_rules(ink: Ink) -> Ink:
@@ -23,38 +39,152 @@ def erase_rules(ink: Ink) -> Ink:
 
 
 def erase_level_rules(ink: Ink) -> Ink:
-    mask = ink > LEVEL
-    lines = find_lines(mask)
-    thickness = run_lengths(mask.T).T
-    on_lines = thickness[lines & mask]
-    if not on_lines.size:
-        return ink
-    usual = float(np.median(on_lines))
-    if usual > THICKEST * max(ink.shape):
-        return ink
-    thin = 1.6 * usual + 1  # a stroke that crosses a line makes it thicker there
-    return np.where(lines & mask & (thickness <= thin), 0, ink).astype(np.uint8)
+    lines = find_lines(ink > LEVEL, factor=coarseness(ink.shape), slope=SLOPE, ends=ENDS)
+    thin, usual = thin_lines(ink, lines, CROSSED)
+    return np.where(thin, 0, ink).astype(np.uint8) if usual <= THICKEST * max(ink.shape) else ink
 
 
-def find_lines(mask: Mask) -> Mask:
-    """(h, w): where nearly level lines run, with a little room around them."""
-    factor = -(-max(mask.shape) // COARSE)
+def erase_boxes(ink: Ink) -> Ink:
+    """(h, w) ink without lines under digits, and without boxes, grids and combs around them."""
+    if min(ink.shape) < ROOM:
+        return ink
+    labels, boxes = label(ink > PIECE)
+    erased = ink.copy()
+    for index in may_be_boxes(boxes, ink.shape):
+        left, top, right, bottom = boxes[index]
+        window = np.s_[top - EDGE : bottom + EDGE, left - EDGE : right + EDGE]
+        piece = highest((labels[window] == index + 1).astype(np.uint8), EDGE) * ink[window]
+        erased[window][piece > without_box(piece)] = 0
+    return erased
+
+
+def may_be_boxes(boxes: Ints, shape: tuple[int, ...]) -> Ints:
+    """Which pieces are flat and longer than any digit, or surround others, and lie within the picture of `shape`: what
+    leaves it is its paper's."""
+    widths, heights = (boxes[:, 2:] - boxes[:, :2]).T
+    large = np.flatnonzero(np.maximum(widths, heights) >= SMALLEST)
+    if not len(large):
+        return large
+    boxes, widths, heights = boxes[large], widths[large], heights[large]
+    left_top, right_bottom = boxes[:, np.newaxis, :2], boxes[:, np.newaxis, 2:]
+    surrounds = np.any(((left_top < boxes[:, :2]) & (right_bottom > boxes[:, 2:])).all(axis=2), axis=1)
+    inside = ((boxes[:, :2] >= EDGE) & (boxes[:, 2:] <= np.array(shape[::-1]) - EDGE)).all(axis=1)
+    flat = (widths > FLAT * heights) & (widths > heights.max())
+    chosen = np.flatnonzero(inside & (flat | surrounds))
+    areas = (widths * heights)[chosen]
+    order = np.argsort(areas)
+    return np.asarray(large[chosen[order][np.cumsum(areas[order]) <= MOST * shape[0] * shape[1]]])
+
+
+def without_box(piece: Ink) -> Ink:
+    """A piece of ink, (h, w), without the lines across it, if they are a box or a grid, or what it stands on."""
+    if is_bare(piece > PIECE):
+        return np.zeros_like(piece)
+    height, width = piece.shape
+    below = rounded_slope(skew(piece > PIECE), width)
+    straight = np.zeros((height + np.ptp(below), width), np.uint8)
+    place = np.arange(height)[:, np.newaxis] + below.max() - below, np.arange(width)
+    straight[place] = piece
+    inked = bounds(np.where(straight > PIECE, straight, 0))
+    straight[inked] = without_lines(straight[inked])
+    return np.asarray(straight[place])
+
+
+def without_lines(piece: Ink) -> Ink:
+    """The same for a piece that is straight already, and cut to its ink."""
+    height, width = piece.shape
+    factor = max(2, min(height, width) // FINE)
+    level = find_lines(piece > LEVEL, factor=factor, slope=LEFT_OVER, ends=CORNERS)
+    upright = find_lines(piece.T > LEVEL, factor=factor, slope=SLOPE, ends=CORNERS)
+    if min(count(level), count(upright)) > 1:
+        along, usual = thin_lines(piece, level, DOUBLE)
+        across, _ = thin_lines(piece.T, upright, DOUBLE)
+        return without_scraps(np.where(along | across.T, 0, piece), CROSSED * usual + 1)
+    along, _ = thin_lines(piece, level, CROSSED)
+    return np.where(along, 0, piece) if width > FLAT * height else piece
+
+
+def is_bare(mask: Mask) -> bool:
+    """Whether it is a line and nothing else, straight or not."""
+    height, width = mask.shape
+    inked = mask.any(axis=0)
+    last, first = height - mask[::-1].argmax(axis=0), mask.argmax(axis=0)
+    return bool((last - first)[inked].mean() <= BARE * width)
+
+
+def count(lines: Mask) -> int:
+    """How many lines there are, from the left to the right of (h, w)."""
+    middle = lines[:, lines.shape[1] // 2]
+    return int(np.count_nonzero(middle[1:] > middle[:-1])) + int(middle[0])
+
+
+def without_scraps(ink: Ink, thin: float) -> Ink:
+    """Without what is no thicker than `thin`, on average along its longer side: a piece of a line that was left."""
+    labels, boxes = label(ink > LEVEL)
+    areas = np.bincount(labels.ravel(), minlength=len(boxes) + 1)[1:]
+    scraps = areas <= thin * (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
+    return np.where(np.append(False, scraps)[labels], 0, ink).astype(np.uint8)
+
+
+def skew(mask: Mask) -> int:
+    """By how many pixels most of the lines across (h, w) fall from its left to its right."""
+    factor = coarseness(mask.shape)
+    coarse = reduce_any(mask, factor)
+    most = round(SLOPE * coarse.shape[1])
+    roughly = factor * straightest(coarse, range(-most, most + 1))
+    return straightest(mask, range(roughly - factor, roughly + factor + 1))
+
+
+def straightest(mask: Mask, falls: range) -> int:
+    """With which of these the rows differ most."""
+    return max(falls, key=lambda fall: float((sheared(mask, fall).mean(axis=1) ** 2).sum()))
+
+
+def thin_lines(ink: Ink, lines: Mask, times: float) -> tuple[Mask, float]:
+    """Where nearly level lines are hardly more than so many `times` as thick as they are usually, and how thick that
+    is, in pixels."""
+    inked = lines & (ink > LEVEL)
+    if not inked.any():
+        return inked, 0.0
+    thickness = run_lengths((ink > LEVEL).T).T
+    usual = float(np.median(thickness[inked]))
+    return inked & (thickness <= times * usual + 1), usual
+
+
+def find_lines(mask: Mask, *, factor: int, slope: float, ends: float) -> Mask:
+    """(h, w): where nearly level lines run, with a little room around them. They are looked for at a `factor`-th of the
+    size, up to a `slope`, and are inked for the share `ends` of their first and last eighth."""
     coarse = reduce_any(mask, factor)
     height, width = coarse.shape
-    columns, rows = np.arange(width), np.arange(height)[:, np.newaxis]
+    rows, columns = np.arange(height)[:, np.newaxis], np.arange(width)
     lines = np.zeros_like(coarse)
     inked = coarse.astype(np.float32)
-    parts = parts_of_a_line(width)
-    for rise in range(-round(SLOPE * width), round(SLOPE * width) + 1):
-        shift = np.rint(rise * (columns / width - 0.5)).astype(np.intp)
-        straight = inked[np.clip(rows + shift, 0, height - 1), columns]
-        is_line = (straight @ parts > (COVERAGE, ENDS, ENDS)).all(axis=1)
-        for row in np.flatnonzero(is_line):
-            lines[np.clip(row + shift, 0, height - 1), columns] = True
+    parts, least = parts_of_a_line(width), (COVERAGE, ends, ends)
+    may_be = bool((coarse.any(axis=0) @ parts > least).all())  # else there is too little ink beside each other
+    for fall in range(-round(slope * width), round(slope * width) + 1) if may_be else ():
+        is_line = (sheared(inked, fall) @ parts > least).all(axis=1)
+        if is_line.any():
+            lines[np.clip(rows[is_line] + rounded_slope(fall, width), 0, height - 1), columns] = True
     lines[1:] |= lines[:-1].copy()
     lines[:-1] |= lines[1:].copy()
     full = lines.repeat(factor, axis=0).repeat(factor, axis=1)
     return full[: mask.shape[0], : mask.shape[1]]
+
+
+def sheared(values: npt.NDArray[Any], fall: int) -> npt.NDArray[Any]:
+    """(h, w): level what falls by so many pixels from left to right."""
+    height, width = values.shape
+    rows = np.arange(height)[:, np.newaxis] + rounded_slope(fall, width)
+    return np.asarray(values[np.clip(rows, 0, height - 1), np.arange(width)])
+
+
+def rounded_slope(fall: int, width: int) -> Ints:
+    """(width,): how many pixels lower than in the middle each column of a line is."""
+    return np.rint(fall * (np.arange(width) / width - 0.5)).astype(np.intp)
+
+
+def coarseness(shape: tuple[int, ...]) -> int:
+    return -(-max(shape) // COARSE)
 
 
 def parts_of_a_line(width: int) -> npt.NDArray[np.float32]:

@@ -14,8 +14,12 @@ Ints = npt.NDArray[np.intp]
 
 def find_runs(mask: Mask) -> tuple[Ints, Ints]:
     """Where each run of (h, w) `mask` starts and ends, in reading order."""
-    edges = np.diff(np.pad(mask, ((0, 0), (1, 1))).astype(np.int8).ravel(), prepend=0)
-    return np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
+    height, width = mask.shape
+    wide = np.zeros((height, width + 2), bool)
+    wide[:, 1:-1] = mask
+    row = wide.ravel()
+    changes = np.flatnonzero(row[1:] != row[:-1]) + 1
+    return changes[::2], changes[1::2]
 
 
 def paint(shape: tuple[int, int], starts: Ints, ends: Ints, values: Ints) -> Ints:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pytest
 from PIL import Image, ImageDraw
 
-from function.rules import LEVEL, erase_rules
+from function.rules import LEVEL, MOST, erase_boxes, erase_rules, may_be_boxes
 from tests.helpers import draw_digit
 
 Ink = npt.NDArray[np.uint8]
@@ -127,3 +127,129 @@ def test_a_turned_picture_loses_the_same_lines() -> None:
     upright, lying = erase_rules(ink), erase_rules(np.ascontiguousarray(ink.T)).T
 
     assert (upright != lying).mean() < 0.01
+
+
+# ── Boxes and underlines ──────────────────────────────────────────────────────────────────────────────────────
+CELL = 120
+NUMBER = (4, 8, 7)
+
+
+def number(side: int = CELL) -> Ink:
+    """Three digits beside each other, each in the middle of its square, with as much room around them."""
+    digits = [draw_digit(digit, side=side, nib=10, ink="white", paper="black").convert("L") for digit in NUMBER]
+    return np.pad(np.hstack([np.array(digit) for digit in digits]), side)
+
+
+def drawn(lines: list[tuple[int, int, int, int]], nib: int = 4, ink: int = 160) -> Ink:
+    """As large as `number`: lines from (x, y) to (x, y)."""
+    image = Image.new("L", (5 * CELL, 3 * CELL))
+    for line in lines:
+        ImageDraw.Draw(image).line(line, fill=ink, width=nib)
+    return np.array(image)
+
+
+def boxed(*, apart: int = 0) -> list[tuple[int, int, int, int]]:
+    """The sides of a square around each digit, which meet, or are `apart`."""
+    low, high = CELL + apart, 2 * CELL - apart
+    sides = []
+    for left, right in [(CELL * place + apart, CELL * (place + 1) - apart) for place in (1, 2, 3)]:
+        sides += [
+            (left, low, right, low),
+            (left, high, right, high),
+            (left, low, left, high),
+            (right, low, right, high),
+        ]
+    return sides
+
+
+def askew(ink: Ink, degrees: float) -> Ink:
+    return np.array(Image.fromarray(ink).rotate(degrees, Image.Resampling.BICUBIC))
+
+
+UNDER = int(1.9 * CELL)
+PRINTED = {
+    "a row of boxes": boxed(),
+    "boxes apart": boxed(apart=8),
+    "a comb": [(CELL, 2 * CELL, 4 * CELL, 2 * CELL)] + [(x * CELL, UNDER, x * CELL, 2 * CELL) for x in (1, 2, 3, 4)],
+    "a line": [(CELL, UNDER, 4 * CELL, UNDER)],
+    "two lines": [(CELL, y, 4 * CELL, y) for y in (UNDER, UNDER + 14)],
+    "a line that climbs": [(CELL, UNDER + 20, 4 * CELL, UNDER)],
+    "a frame": [(60, 60, 540, 60), (60, 300, 540, 300), (60, 60, 60, 300), (540, 60, 540, 300)],
+}
+
+
+@pytest.mark.parametrize("degrees", [0, 2, -5])
+@pytest.mark.parametrize("printed", PRINTED)
+def test_what_is_printed_around_digits_vanishes_and_they_stay_whole(printed: str, degrees: float) -> None:
+    digits, around = askew(number(), degrees), askew(drawn(PRINTED[printed]), degrees)
+
+    left = erase_boxes(np.maximum(digits, around))
+
+    assert (left[digits > 128] > 128).all()
+    assert (left[digits == 0] > LEVEL).sum() <= 0.05 * (around > LEVEL).sum()
+
+
+@pytest.mark.parametrize("degrees", [0, 3])
+def test_digits_that_stand_on_a_line_stay_nearly_whole(degrees: float) -> None:
+    foot = int(1.8 * CELL)
+    digits, line = askew(number(), degrees), askew(drawn([(CELL, foot, 4 * CELL, foot)]), degrees)
+
+    left = erase_boxes(np.maximum(digits, line))
+
+    assert (left[digits > 128] > 128).mean() > 0.9
+    assert (left[digits == 0] > LEVEL).sum() <= 0.2 * (line > LEVEL).sum()
+
+
+def test_a_digit_that_touches_its_box_is_taken_out_of_it() -> None:
+    sides = [(CELL, 134, 4 * CELL, 134), (CELL, 226, 4 * CELL, 226), *boxed()]
+    digits, around = number(), drawn(sides)
+
+    left = erase_boxes(np.maximum(digits, around))
+
+    assert (left[digits > 128] > 128).mean() > 0.9
+    assert (left[digits == 0] > LEVEL).sum() <= 0.1 * (around > LEVEL).sum()
+
+
+def test_the_bar_of_a_five_is_no_line() -> None:
+    five = drawn([(200, 80, 340, 74), (200, 90, 196, 180), (196, 180, 330, 230), (330, 230, 200, 290)], nib=8, ink=255)
+
+    assert np.array_equal(erase_boxes(five), five)
+
+
+@pytest.mark.parametrize("digit", range(10))
+@pytest.mark.parametrize("nib", [3, 10, 50])
+def test_digits_are_no_boxes(digit: int, nib: int) -> None:
+    one, several = strokes(digit, nib=nib), np.hstack([strokes(digit, nib=nib)] * 3)
+
+    assert np.array_equal(erase_boxes(one), one)
+    assert np.array_equal(erase_boxes(several), several)
+
+
+def test_a_rectangle_with_nothing_in_it_may_be_a_zero() -> None:
+    zero = drawn([(250, 80, 350, 80), (250, 280, 350, 280), (250, 80, 250, 280), (350, 80, 350, 280)])
+
+    assert np.array_equal(erase_boxes(zero), zero)
+
+
+def test_what_leaves_the_picture_is_left_to_others() -> None:
+    ink = np.maximum(number(), drawn([(0, UNDER, 5 * CELL, UNDER)]))
+
+    assert np.array_equal(erase_boxes(ink), ink)
+
+
+def test_boxes_in_boxes_without_end_take_no_longer() -> None:
+    edges = np.arange(4, 316, 4)
+    rings = np.stack([edges, edges, 640 - edges, 640 - edges], axis=1)
+
+    chosen = rings[may_be_boxes(rings, (640, 640))]
+
+    assert 0 < len(chosen) < len(rings)
+    assert np.prod(chosen[:, 2:] - chosen[:, :2], axis=1).sum() <= MOST * 640**2
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (28, 28), (1, 300), (48, 48), (60, 500)])
+@pytest.mark.parametrize("level", [0, 255])
+def test_pictures_full_of_ink_or_without_any_have_no_boxes(shape: tuple[int, int], level: int) -> None:
+    ink = np.full(shape, level, np.uint8)
+
+    assert np.array_equal(erase_boxes(ink), ink)
