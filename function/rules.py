@@ -24,12 +24,13 @@ PIECE = 45  # of 255: lines that were printed are paler than strokes, and in pie
 EDGE = 2  # pixels beside a piece: its faint edge
 SMALLEST = 24  # pixels a side of what may be a box or a line …
 ROOM = 48  # … and of a picture in which there is room for one
-MOST = 4  # times the picture: what may be boxes is not larger together, for each in another takes as long
+MOST = 4  # times the picture: what may be boxes covers no more together, for boxes in boxes are looked at one by one
 FLAT = 2.5  # times as wide as high: so flat a piece is a line, or a row of boxes, if there is a line in it
 BARE = 1 / 20  # of its width: a piece that is no higher anywhere, on average, is a line and nothing else
 FINE = 48  # pixels a side: lines of a box are looked for at this size, for it is straightened first …
 LEFT_OVER = 0.02  # … but for such a slope
 CORNERS = 0.2  # of the first and last eighth of a box's line are inked, where the box is askew
+BROADEST = 1 / 25  # of the picture's longer side: thicker lines of a box are edges of a sheet, or of its shadow
 DOUBLE = 2.2  # times as thick as most lines of a grid some are, or where a stroke crosses them
 
 
@@ -54,7 +55,7 @@ def erase_boxes(ink: Ink) -> Ink:
         left, top, right, bottom = boxes[index]
         window = np.s_[top - EDGE : bottom + EDGE, left - EDGE : right + EDGE]
         piece = highest((labels[window] == index + 1).astype(np.uint8), EDGE) * ink[window]
-        erased[window][piece > without_box(piece)] = 0
+        erased[window][piece > without_box(piece, BROADEST * max(ink.shape))] = 0
     return erased
 
 
@@ -76,8 +77,9 @@ def may_be_boxes(boxes: Ints, shape: tuple[int, ...]) -> Ints:
     return np.asarray(large[chosen[order][np.cumsum(areas[order]) <= MOST * shape[0] * shape[1]]])
 
 
-def without_box(piece: Ink) -> Ink:
-    """A piece of ink, (h, w), without the lines across it, if they are a box or a grid, or what it stands on."""
+def without_box(piece: Ink, thickest: float) -> Ink:
+    """A piece of ink, (h, w), without the lines across it, if they are a box or a grid, or what it stands on, and if
+    those of a box are not thicker than `thickest`, in pixels."""
     if is_bare(piece > PIECE):
         return np.zeros_like(piece)
     height, width = piece.shape
@@ -86,11 +88,11 @@ def without_box(piece: Ink) -> Ink:
     place = np.arange(height)[:, np.newaxis] + below.max() - below, np.arange(width)
     straight[place] = piece
     inked = bounds(np.where(straight > PIECE, straight, 0))
-    straight[inked] = without_lines(straight[inked])
+    straight[inked] = without_lines(straight[inked], thickest)
     return np.asarray(straight[place])
 
 
-def without_lines(piece: Ink) -> Ink:
+def without_lines(piece: Ink, thickest: float) -> Ink:
     """The same for a piece that is straight already, and cut to its ink."""
     height, width = piece.shape
     factor = max(2, min(height, width) // FINE)
@@ -99,7 +101,7 @@ def without_lines(piece: Ink) -> Ink:
     if min(count(level), count(upright)) > 1:
         along, usual = thin_lines(piece, level, DOUBLE)
         across, _ = thin_lines(piece.T, upright, DOUBLE)
-        return without_scraps(np.where(along | across.T, 0, piece), CROSSED * usual + 1)
+        return without_scraps(np.where(along | across.T, 0, piece), CROSSED * usual + 1) if usual <= thickest else piece
     along, _ = thin_lines(piece, level, CROSSED)
     return np.where(along, 0, piece) if width > FLAT * height else piece
 
