@@ -68,6 +68,7 @@ from .seen import (
     standing,
     total_ink,
     without_edges,
+    without_words,
 )
 from .segment import segment
 from .settings import PACKAGE, read_settings
@@ -251,7 +252,7 @@ def read_ink(ink: Ink, expect: str) -> Lines:
             others = read_ink(ink, "auto")  # what stood out may have been a shadow, or the edge of the paper
             return others if is_one_digit(others) else lines
         return lines
-    lines = segment(lines, look)
+    lines = segment([without_words(line) for line in lines], look)
     return [] if only_strokes(lines) else lines
 
 

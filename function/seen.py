@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 import numpy as np
 
@@ -16,6 +17,12 @@ SURE = 0.95  # of a mark: it is surely a digit
 TRUSTED = 0.8  # of all marks: if so many are surely digits, nothing else is tried
 MANY = 30  # marks: among more than these …
 STRANGE = 1 / 3  # … at most so many may be no digits
+UNREAD = 0.03  # of the marks of numbers are taken for none …
+TOUCHING = 0.1  # … more of those that are so wide that they may be two digits, in heights of the line …
+PAIR = 1.1
+ALIKE = 0.06  # … and of letters for digits
+GAP = 0.4  # of a line's height: so far from a number a word begins so often, and nearer so seldom …
+APART, NEXT_TO = 0.1, 0.001  # … beforehand
 TALLEST = 1.4  # times as tall as the marks on a sheet: what is off it, and taller, is its edge …
 ALONE = 0.35  # … or in heights of the sheet, where there are no marks on it …
 BESIDE = 24  # … or what is a 1, and nearer to it than this part of the picture's longer side
@@ -53,6 +60,7 @@ class Seen:
 
 
 Lines = list[list[Seen]]
+Part = tuple[float, list[Seen]]  # the logarithm of a likelihood, and the marks of numbers
 Look = Callable[[Sequence[Mark]], list[Seen]]
 
 
@@ -101,6 +109,28 @@ def is_texture(lines: Lines) -> bool:
     """Whether so many marks are no digits that the rest is chance: the grain of a paper, or its lines, has many a 1."""
     others = [seen.is_none for line in lines for seen in line]
     return len(others) > MANY and sum(others) > STRANGE * len(others)
+
+
+def without_words(line: list[Seen]) -> list[Seen]:
+    """The numbers of a line that may have words before, between and after them: what is likeliest, by dynamic
+    programming, as letters look like digits, and digits that touch like none, but neither often. A single mark is no
+    word: it may be two digits that touch."""
+    height = float(np.median([seen.mark.height for seen in line]))
+    number: Part = (0.0, [])  # the best way to here that ends in a number …
+    letter: Part = (-np.inf, [])  # … in the first letter of a word …
+    word = letter  # … in another
+    for place, seen in enumerate(line):
+        gap = seen.mark.box[0] - line[place - 1].mark.box[2]
+        turn = 0.0 if place == 0 else np.log(NEXT_TO if gap < GAP * height else APART)
+        none = float(seen.probabilities[NOT_A_DIGIT])
+        unread = TOUCHING if seen.mark.width > PAIR * height else UNREAD
+        digit, other = np.log(1 - none + unread * none), np.log(none + ALIKE * (1 - none))
+        again = max(number, (word[0] + turn, word[1]), key=itemgetter(0))
+        longer = max(letter, word, key=itemgetter(0))
+        letter = (number[0] + turn + other, number[1])
+        number, word = (again[0] + digit, [*again[1], seen]), (longer[0] + other, longer[1])
+    _, kept = max(number, word, key=itemgetter(0))
+    return kept if any(seen.is_sure and not seen.is_one for seen in kept) else line
 
 
 def without_edges(lines: Lines, sheet: Mask) -> Lines:
