@@ -15,7 +15,7 @@ EMPTY = 0.4  # of a grid's cells
 
 
 def draw_form(digits: Split, random: Random, kind: str) -> tuple[bytes, str]:
-    """A JPEG, and the digits in it, line by line."""
+    """A JPEG, and the digits in it, line by line, with a space for empty cells between them."""
     ink, lines = underlined(digits, random) if kind == "underline" else in_cells(digits, random, kind)
     turned = Image.fromarray((ink * 255).astype(np.uint8)).rotate(random.uniform(-SKEW, SKEW), Image.Resampling.BICUBIC)
     sheet = np.ones(ink.shape, bool)
@@ -40,13 +40,14 @@ def in_cells(digits: Split, random: Random, kind: str) -> tuple[Floats, list[str
             if kind != "comb":
                 cell[:nib] = printed
             if kind == "grid" and random.random() < EMPTY:
+                line += " "
                 continue
             index = random.integers(len(labels))
             glyph = enlarge(images[index], side * random.uniform(0.5, 0.75), random.uniform(-0.1, 0.2), pen)
             down, right = ((side - length) // 2 + int(random.normal(0, 0.06 * side)) for length in glyph.shape)
             lay(ink, glyph, left + right, top + down)
             line += str(labels[index])
-        lines.append(line)
+        lines.append(" ".join(line.split()))
     return ink, lines
 
 
