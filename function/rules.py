@@ -24,6 +24,7 @@ PIECE = 45  # of 255: lines that were printed are paler than strokes, and in pie
 EDGE = 2  # pixels beside a piece: its faint edge
 SMALLEST = 24  # pixels a side of what may be a box or a line …
 ROOM = 48  # … and of a picture in which there is room for one
+MOST_PIECES = 400  # the largest: each is compared with each
 MOST = 4  # times the picture: what may be boxes covers no more together, for boxes in boxes are looked at one by one
 FLAT = 2.5  # times as wide as high: so flat a piece is a line, or a row of boxes, if there is a line in it
 BARE = 1 / 20  # of its width: a piece that is no higher anywhere, on average, is a line and nothing else
@@ -62,15 +63,15 @@ def erase_boxes(ink: Ink) -> Ink:
 def may_be_boxes(boxes: Ints, shape: tuple[int, ...]) -> Ints:
     """Which pieces are flat and longer than any digit, or surround others, and lie within the picture of `shape`: what
     leaves it is its paper's."""
+    sides = (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
+    largest = np.argsort(sides)[-MOST_PIECES:]
+    large = largest[sides[largest] >= SMALLEST]
+    boxes = boxes[large]
     widths, heights = (boxes[:, 2:] - boxes[:, :2]).T
-    large = np.flatnonzero(np.maximum(widths, heights) >= SMALLEST)
-    if not len(large):
-        return large
-    boxes, widths, heights = boxes[large], widths[large], heights[large]
     left_top, right_bottom = boxes[:, np.newaxis, :2], boxes[:, np.newaxis, 2:]
     surrounds = np.any(((left_top < boxes[:, :2]) & (right_bottom > boxes[:, 2:])).all(axis=2), axis=1)
     inside = ((boxes[:, :2] >= EDGE) & (boxes[:, 2:] <= np.array(shape[::-1]) - EDGE)).all(axis=1)
-    flat = (widths > FLAT * heights) & (widths > heights.max())
+    flat = (widths > FLAT * heights) & (widths > heights.max(initial=0))
     chosen = np.flatnonzero(inside & (flat | surrounds))
     areas = (widths * heights)[chosen]
     order = np.argsort(areas)

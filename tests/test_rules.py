@@ -247,6 +247,13 @@ def test_boxes_in_boxes_without_end_take_no_longer() -> None:
     assert np.prod(chosen[:, 2:] - chosen[:, :2], axis=1).sum() <= MOST * 640**2
 
 
+def test_of_a_picture_of_dashes_the_largest_pieces_alone_are_compared() -> None:
+    dashes = np.array([(x, y, x + 26, y + 1) for y in range(4, 636, 2) for x in range(4, 600, 28)])
+    box = np.array([(100, 100, 400, 200)])
+
+    assert may_be_boxes(np.concatenate([dashes, box, dashes]), (640, 640)).tolist() == [len(dashes)]
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (28, 28), (1, 300), (48, 48), (60, 500)])
 @pytest.mark.parametrize("level", [0, 255])
 def test_pictures_full_of_ink_or_without_any_have_no_boxes(shape: tuple[int, int], level: int) -> None:
