@@ -28,7 +28,8 @@ Image.core.set_block_size(512 * 1024 * 1024)  # type: ignore[attr-defined]
 ImageFile.SAFEBLOCK = 256 * 1024
 warnings.filterwarnings("ignore", module=r"PIL\.")  # of damage, which may be new in each file; they would fill the log
 
-WORKING_SIDE = 640  # pixels: finer detail says nothing about a digit
+WORKING_SIDE = 640  # pixels: finer detail says nothing about a digit …
+CLOSE_SIDE = 1280  # … unless it is a small one on a large page
 READING_SECONDS = 2.0  # of the processor's time: photographs take a tenth of that, the largest pictures half of it
 
 # What a file of each kind begins with and which module reads it. A kind that is not here is never parsed, and its
@@ -98,12 +99,17 @@ DECODING = Budget()  # pixels, of up to 16 bytes each: all threads together have
 
 @dataclass(frozen=True)
 class Picture:
-    """What a camera or a hand made, upright: `pixels` (h, w, 3) uint8, reduced to at most `WORKING_SIDE`; `width` and
-    `height` are those of the full picture."""
+    """What a camera or a hand made, upright: `pixels` (h, w, 3) uint8, reduced to at most so many a side as was asked;
+    `width` and `height` are those of the full picture."""
 
     pixels: Pixels
     width: int
     height: int
+
+    @property
+    def reduction(self) -> float:
+        """How many times larger the full picture is."""
+        return self.width / int(self.pixels.shape[1])
 
     def place(self, box: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
         """A box (left, top, right, bottom) in `pixels`, in pixels of the full picture."""
@@ -112,15 +118,15 @@ class Picture:
         return round(left * across), round(top * down), round(right * across), round(bottom * down)
 
 
-def decode(data: bytes, *, max_pixels: int) -> Picture:
-    """Decode, reduce, turn upright as EXIF says, and lay what is transparent on paper.
+def decode(data: bytes, *, max_pixels: int, side: int = WORKING_SIDE) -> Picture:
+    """Decode, reduce to at most `side` pixels a side, turn upright as EXIF says, and lay what is transparent on paper.
 
     Raises `NotAPicture` for bytes of no kind that is read, `Unreadable` for a broken picture or one of more than
     `max_pixels` pixels (checked before any pixel is decoded).
     """
     kind = sniff(data)
     try:
-        return decode_video(kind, data, max_pixels) if kind in VIDEO else decode_still(kind, data, max_pixels)
+        return (decode_video if kind in VIDEO else decode_still)(kind, data, side, max_pixels)
     except (Unreadable, MemoryError):
         raise
     except Exception as error:  # the decoders of nine formats raise nearly everything on damaged bytes
@@ -135,24 +141,24 @@ def sniff(data: bytes) -> str:
     raise NotAPicture(f"The bytes are of no kind that can be read: send {READABLE}.")
 
 
-def decode_video(kind: str, data: bytes, max_pixels: int) -> Picture:
+def decode_video(kind: str, data: bytes, side: int, max_pixels: int) -> Picture:
     """One at a time: how much memory it takes cannot be told from its size."""
     from .apart import decode_apart
 
     with DECODING.taken(max_pixels, max_pixels):
-        return upright(*decode_apart(kind, data, side=WORKING_SIDE, max_pixels=max_pixels))
+        return upright(*decode_apart(kind, data, side=side, max_pixels=max_pixels))
 
 
-def decode_still(kind: str, data: bytes, max_pixels: int) -> Picture:
+def decode_still(kind: str, data: bytes, side: int, max_pixels: int) -> Picture:
     refuse_bomb(kind, data, max_pixels)
     image = open_as(kind, data)
     width, height = image.size
     check_size(width * height, max_pixels)
-    image.draft("RGB", (WORKING_SIDE, WORKING_SIDE))
+    image.draft("RGB", (side, side))
     # A JPEG is reduced while it is decoded, but not if it comes in passes: those are held in full.
     held = width * height if "progressive" in image.info else image.width * image.height
     with DECODING.taken(held, max_pixels):
-        picture = to_picture(image, width, height)
+        picture = to_picture(image, side, width, height)
         image.close()
         del image  # a decoder holds as much memory as the pixels do
     return picture
@@ -164,14 +170,14 @@ def open_as(kind: str, data: bytes) -> Image.Image:
     return factory(Timed(data), "")
 
 
-def to_picture(image: Image.Image, width: int, height: int) -> Picture:
+def to_picture(image: Image.Image, side: int, width: int, height: int) -> Picture:
     """Reduce first: all later copies are small then. `width` and `height` are those of the file."""
     image.load()
     if image.format == "TIFF":  # the only one that Pillow turns upright as it loads
         width, height = image.size
     orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
     small = resizable(image)
-    small.thumbnail((WORKING_SIDE, WORKING_SIDE), Image.Resampling.BOX)
+    small.thumbnail((side, side), Image.Resampling.BOX)
     return upright(small, width, height, orientation)
 
 

@@ -46,7 +46,7 @@ from .answer import (
     with_recorded,
 )
 from .classify import Classifier
-from .decode import Pixels, decode
+from .decode import CLOSE_SIDE, Pixels, decode
 from .errors import BadRequest, Busy, MethodNotAllowed, NotFound, Problem, TooLarge, Unavailable
 from .exchange import Exchange
 from .gate import Gate
@@ -60,6 +60,7 @@ from .records import Kept, Record, as_result, from_cursor, new_id, open_records,
 from .seen import (
     Lines,
     Seen,
+    are_small,
     is_nothing,
     is_one_digit,
     is_texture,
@@ -82,6 +83,7 @@ KEY = re.compile(r"[!-~]{0,128}")
 LONGEST_CORRECTION = 2**20  # bytes: far more than 200 characters take
 LONGEST_PAGE = 1000
 DOWNLOADS = 2  # of all records, that a process sends at once
+WORTHWHILE = 1.25  # times as large as it was read a picture has to be, to be read closer
 NOWHERE = "POST a picture to /, or see /openapi.json for all that can be asked."
 
 log = logging.getLogger(__name__)
@@ -217,12 +219,25 @@ def read_digits(data: bytes, expect: str, timing: Timing) -> Reading:
     with one_reads:
         ink = find_ink(picture.pixels)
         timing.done("locate")
-        # One digit does not tell which way is up.
-        lines, quarters = (read_ink(ink, expect), 0) if expect == "digit" else read_upright(ink, expect)
-        if not holds_one(ink, expect):
-            lines, quarters = read_sheet(picture.pixels, lines, quarters, expect)
+        lines, quarters = read_lines(picture.pixels, ink, expect)
         timing.done("classify")
-    return as_reading(lines, lambda box: picture.place(turned_back(box, quarters, ink.shape)), expect, quarters)
+    if are_small(lines) and picture.reduction > WORTHWHILE:
+        closer = decode(data, max_pixels=settings.max_pixels, side=CLOSE_SIDE)
+        with one_reads:
+            closely = read_lines(closer.pixels, find_ink(closer.pixels), expect)
+        if standing(closely[0]) >= standing(lines):
+            picture, (lines, quarters) = closer, closely
+        timing.done("closer")
+    shape = picture.pixels.shape
+    return as_reading(lines, lambda box: picture.place(turned_back(box, quarters, shape)), expect, quarters)
+
+
+def read_lines(pixels: Pixels, ink: Ink, expect: str) -> tuple[Lines, int]:
+    """With the quarters counter-clockwise by which the picture was turned for it."""
+    if expect == "digit":  # one digit does not tell which way is up
+        return read_ink(ink, expect), 0
+    lines, quarters = read_upright(ink, expect)
+    return (lines, quarters) if holds_one(ink, expect) else read_sheet(pixels, lines, quarters, expect)
 
 
 def read_sheet(pixels: Pixels, lines: Lines, quarters: int, expect: str) -> tuple[Lines, int]:
@@ -240,7 +255,6 @@ def read_sheet(pixels: Pixels, lines: Lines, quarters: int, expect: str) -> tupl
 
 
 def read_upright(ink: Ink, expect: str) -> tuple[Lines, int]:
-    """With the quarters counter-clockwise by which the picture was turned for it."""
     return upright(ink, partial(glance, expect=expect), partial(read_ink, expect=expect))
 
 

@@ -17,6 +17,7 @@ SURE = 0.95  # of a mark: it is surely a digit
 TRUSTED = 0.8  # of all marks: if so many are surely digits, nothing else is tried
 MANY = 30  # marks: among more than these …
 STRANGE = 1 / 3  # … at most so many may be no digits
+SMALL = 24  # pixels, with the edges of a mark: of digits that are higher, the model sees no more from near by
 UNREAD = 0.03  # of the marks of numbers are taken for none …
 TOUCHING = 0.1  # … more of those that are so wide that they may be two digits, in heights of the line …
 PAIR = 1.1
@@ -97,6 +98,12 @@ def sure_share(lines: Lines) -> float:
 def is_trusted(lines: Lines) -> bool:
     """Whether it is read well enough to look no further."""
     return sure_share(lines) >= TRUSTED
+
+
+def are_small(lines: Lines) -> bool:
+    """Whether most of the digits are so low that more is to be seen of them from near by."""
+    heights = [seen.mark.height for line in lines for seen in line if not seen.is_none]
+    return bool(heights) and float(np.median(heights)) < SMALL
 
 
 def standing(lines: Lines) -> int:

@@ -18,7 +18,7 @@ import pytest
 from PIL import Image
 
 from function import decode as decoding
-from function.decode import WORKING_SIDE, Budget, Picture, Pixels, decode
+from function.decode import CLOSE_SIDE, WORKING_SIDE, Budget, Picture, Pixels, decode
 from function.errors import NotAPicture, Unreadable
 from tests.heic import LYING_4
 from tests.helpers import ROOT, draw_digit, encode
@@ -303,6 +303,14 @@ class TestSize:
         assert max(rows, columns) == WORKING_SIDE
         assert columns / rows == pytest.approx(size[0] / size[1], rel=0.02)
         assert picture.place((0, 0, columns, rows)) == (0, 0, *size)
+
+    @pytest.mark.parametrize("kind", ["PNG", "JPEG", "AVIF"])
+    def test_a_picture_is_reduced_less_from_near_by(self, kind: str) -> None:
+        data = encode(DRAWN.resize((2560, 1920)), kind)
+        far, near = (decode(data, max_pixels=5_000_000, side=side) for side in (WORKING_SIDE, CLOSE_SIDE))
+        assert (far.reduction, near.reduction) == (4, 2)
+        assert near.pixels.shape == (960, 1280, 3)
+        assert (near.width, near.height) == (2560, 1920)
 
     @pytest.mark.parametrize("kind", ["PNG", "JPEG"])
     def test_a_reduced_picture_still_shows_what_was_drawn(self, kind: str) -> None:

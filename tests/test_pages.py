@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench.pages import Page, draw_page
+from bench.pages import Page, draw_page, lay, photograph, write_number
 from function.locate import Box
 from function.main import read_digits
 from function.timing import Timing
@@ -108,3 +108,37 @@ def test_real_pages_are_read(pictures_dir: Path, record_property: RecordProperty
     print(f"{len(pages) - len(wrong)} of {len(pages)} pages right; {wrong}")
     assert len(pages) >= 6
     assert len(wrong) <= len(pages) / 6
+
+
+def small_number(digits: Split, random: np.random.Generator) -> tuple[bytes, str]:
+    """A JPEG of 1280×960 pixels with digits 24 pixels high, and what they are."""
+    number = write_number(digits, random, 24, int(random.integers(2, 9)))
+    ink = np.zeros((960, 1280))
+    x, y = int(random.integers(60, 1200 - number.width)), int(random.integers(100, 800))
+    for left, top, glyph in number.glyphs:
+        lay(ink, glyph, x + left, y + top)
+    return photograph(ink, np.ones(ink.shape, bool), random), number.text
+
+
+def test_small_digits_on_a_large_page_are_looked_at_closely(digits: Split) -> None:
+    random = np.random.default_rng(7)
+    pages = [small_number(digits, random) for _ in range(40)]
+    timings = [Timing() for _ in pages]
+
+    readings = [read_digits(jpeg, "auto", timing) for (jpeg, _), timing in zip(pages, timings, strict=True)]
+
+    right = [reading for reading, (_, text) in zip(readings, pages, strict=True) if reading.result == text]
+    print(f"{len(right)} of {len(pages)}")
+    assert len(right) >= 0.75 * len(pages)
+    assert sum("closer" in dict(timing.steps) for timing in timings) >= 0.9 * len(pages)
+    assert all(16 <= digit.box[3] <= 48 for reading in right for digit in reading.digits)
+
+
+def test_large_digits_and_pictures_without_more_detail_are_looked_at_once(digits: Split) -> None:
+    large, timing = draw_page(digits, np.random.default_rng(3), length=2), Timing()
+    small, other = encode(Image.open(io.BytesIO(large.jpeg)).resize((60, 60)), "PNG"), Timing()
+
+    read_digits(large.jpeg, "auto", timing)
+    read_digits(small, "auto", other)
+
+    assert [step for step, _ in timing.steps] == [step for step, _ in other.steps] == ["decode", "locate", "classify"]
