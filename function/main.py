@@ -47,7 +47,7 @@ from .answer import (
 )
 from .classify import Classifier
 from .decode import CLOSE_SIDE, Pixels, decode
-from .errors import BadRequest, Busy, MethodNotAllowed, NotFound, Problem, TooLarge, Unavailable
+from .errors import BadRequest, Busy, MethodNotAllowed, NotFound, Problem, TooLarge, Unavailable, Unreadable
 from .exchange import Exchange
 from .gate import Gate
 from .ink import Ink, find_ink, find_sheet, ink_on_sheet
@@ -222,11 +222,12 @@ def read_digits(data: bytes, expect: str, timing: Timing) -> Reading:
         lines, quarters = read_lines(picture.pixels, ink, expect)
         timing.done("classify")
     if are_small(lines) and picture.reduction > WORTHWHILE:
-        closer = decode(data, max_pixels=settings.max_pixels, side=CLOSE_SIDE)
-        with one_reads:
-            closely = read_lines(closer.pixels, find_ink(closer.pixels), expect)
-        if standing(closely[0]) >= standing(lines):
-            picture, (lines, quarters) = closer, closely
+        with suppress(Unreadable, MemoryError):  # what was read from afar is an answer, too
+            closer = decode(data, max_pixels=settings.max_pixels, side=CLOSE_SIDE)
+            with one_reads:
+                closely = read_lines(closer.pixels, find_ink(closer.pixels), expect)
+            if standing(closely[0]) >= standing(lines):
+                picture, (lines, quarters) = closer, closely
         timing.done("closer")
     shape = picture.pixels.shape
     return as_reading(lines, lambda box: picture.place(turned_back(box, quarters, shape)), expect, quarters)

@@ -12,6 +12,8 @@ import pytest
 from PIL import Image
 
 from bench.pages import Page, draw_page, lay, photograph, write_number
+from function import main
+from function.decode import WORKING_SIDE, Picture, decode
 from function.locate import Box
 from function.main import read_digits
 from function.timing import Timing
@@ -142,3 +144,15 @@ def test_large_digits_and_pictures_without_more_detail_are_looked_at_once(digits
     read_digits(small, "auto", other)
 
     assert [step for step, _ in timing.steps] == [step for step, _ in other.steps] == ["decode", "locate", "classify"]
+
+
+def test_where_a_closer_look_fails_the_first_one_counts(digits: Split, monkeypatch: pytest.MonkeyPatch) -> None:
+    def decode_once(data: bytes, *, max_pixels: int, side: int = WORKING_SIDE) -> Picture:
+        if side > WORKING_SIDE:
+            raise MemoryError
+        return decode(data, max_pixels=max_pixels)
+
+    monkeypatch.setattr(main, "decode", decode_once)
+    jpeg, text = small_number(digits, np.random.default_rng(7))
+
+    assert len(read_digits(jpeg, "auto", Timing()).digits) > len(text) / 2
