@@ -128,7 +128,9 @@ def test_what_is_read_without_a_server_is_read_once_it_is_back(page: Page, servi
     read_it(page).click()
     expect(page.locator(".pictures .state")).to_have_text("Waiting")
     page.get_by_text("Draw", exact=True).click()
-    box = page.locator("[data-part=canvas]").bounding_box()
+    canvas = page.locator("[data-part=canvas]")
+    expect(canvas).to_be_visible()  # the page loads what draws first
+    box = canvas.bounding_box()
     assert box
     page.mouse.move(box["x"] + 200, box["y"] + 60)
     page.mouse.down()
