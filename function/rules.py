@@ -146,10 +146,11 @@ def straightest(mask: Mask, falls: range) -> int:
 def thin_lines(ink: Ink, lines: Mask, times: float) -> tuple[Mask, float]:
     """Where nearly level lines are hardly more than so many `times` as thick as they are usually, and how thick that
     is, in pixels."""
-    inked = lines & (ink > LEVEL)
+    mask = ink > LEVEL
+    inked = lines & mask
     if not inked.any():
         return inked, 0.0
-    thickness = run_lengths((ink > LEVEL).T).T
+    thickness = run_lengths(mask.T).T
     usual = float(np.median(thickness[inked]))
     return inked & (thickness <= times * usual + 1), usual
 
@@ -159,12 +160,12 @@ def find_lines(mask: Mask, *, factor: int, slope: float, ends: float) -> Mask:
     size, up to a `slope`, and are inked for the share `ends` of their first and last eighth."""
     coarse = reduce_any(mask, factor)
     height, width = coarse.shape
-    rows, columns = np.arange(height)[:, np.newaxis], np.arange(width)
-    lines = np.zeros_like(coarse)
-    inked = coarse.astype(np.float32)
     parts, least = parts_of_a_line(width), (COVERAGE, ends, ends)
-    may_be = bool((coarse.any(axis=0) @ parts > least).all())  # else there is too little ink beside each other
-    for fall in range(-round(slope * width), round(slope * width) + 1) if may_be else ():
+    if not (coarse.any(axis=0) @ parts > least).all():  # there is too little ink beside each other for any
+        return np.zeros_like(mask)
+    rows, columns = np.arange(height)[:, np.newaxis], np.arange(width)
+    lines, inked = np.zeros_like(coarse), coarse.astype(np.float32)
+    for fall in range(-round(slope * width), round(slope * width) + 1):
         is_line = (sheared(inked, fall) @ parts > least).all(axis=1)
         if is_line.any():
             lines[np.clip(rows[is_line] + rounded_slope(fall, width), 0, height - 1), columns] = True
