@@ -1,4 +1,5 @@
-"""gunicorn's worker with threads, which tells how long a request has waited, and at its end answers what has come."""
+"""gunicorn's worker with threads, which tells how long a request has waited, sends an answer in one piece, and at its
+end answers what has come."""
 
 from __future__ import annotations
 
@@ -16,6 +17,7 @@ from selectors import EVENT_READ, SelectorKey
 from typing import Any, ClassVar
 
 from gunicorn.arbiter import Arbiter
+from gunicorn.http import wsgi
 from gunicorn.workers import SUPPORTED_WORKERS, gthread
 
 # Seconds at the end for what clients have sent, or are about to send, over connections that they hold: nginx.conf keeps
@@ -90,6 +92,30 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
         return events
 
 
+class Answer(wsgi.Response):  # type: ignore[misc]
+    """gunicorn sends an answer's headers by themselves. Of a process that is killed after them, nginx would have half
+    an answer, and could ask nobody else any more."""
+
+    sock: Any
+
+    def write(self, arg: bytes) -> None:
+        if self.headers_sent:
+            super().write(arg)
+            return
+        connection, self.sock = self.sock, Gathered()
+        try:
+            super().write(arg)
+            connection.sendall(self.sock)
+        finally:
+            self.sock = connection
+
+
+class Gathered(bytearray):
+    """In place of a socket, for what is to be sent at once."""
+
+    sendall = bytearray.extend
+
+
 def let_nobody_in(listener: socket.socket) -> None:
     """Whoever comes between the last `accept` and `close`, the kernel would let in and then cut off. On Linux a filter
     drops what they begin with (socket(7), SO_ATTACH_FILTER): they begin again in a second, and are refused."""
@@ -103,6 +129,7 @@ def install(listens: Callable[[list[str]], None]) -> None:
     told the addresses."""
     Worker.listens = listens
     gthread.ThreadWorker = Worker
+    wsgi.Response = Answer
     SUPPORTED_WORKERS["sync"] = SUPPORTED_WORKERS["gthread"]  # gunicorn would take another for one thread alone
 
 

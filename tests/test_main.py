@@ -245,6 +245,17 @@ class TestAnswer:
         assert answer(response)["result"] == "4"
         assert "Accept" in response.headers["Vary"]
 
+    def test_it_comes_in_one_piece(self, service: Service) -> None:
+        """When it has begun, whoever passes it on can ask no other function any more, should this one be killed."""
+        parts, data = urlsplit(service.url), digit_png(9)
+        asked = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%b" % (len(data), data)
+        with socket.create_connection((str(parts.hostname), parts.port or 80), timeout=20) as connection:
+            for _ in range(20):
+                connection.sendall(asked)
+                head, _, body = connection.recv(65536).partition(b"\r\n\r\n")
+                assert b"HTTP/1.1 200 " in head
+                assert json.loads(body)["result"] == "9"
+
     def test_it_tells_how_long_each_step_took_and_which_answer_was_cold(self, tmp_path: Path) -> None:
         with running_function(tmp_path) as service:
             headers = [post(service, digit_png(4)).headers["Server-Timing"] for _ in range(3)]
