@@ -19,6 +19,7 @@ from .classify import Probabilities
 from .errors import Problem
 from .locate import Box
 from .prepare import NOT_A_DIGIT, Glyph
+from .ranks import median
 from .records import Record, State, unpack
 from .seen import SURE, Lines, Seen
 
@@ -137,7 +138,7 @@ def among_digits(line: Sequence[Seen]) -> list[Seen]:
 
 def numbers(line: Sequence[Seen]) -> Iterator[list[Seen]]:
     """The marks of a line, divided where the gap is a space: wide, and wider by far than all that are none."""
-    height = float(np.median([seen.mark.height for seen in line]))
+    height = median([seen.mark.height for seen in line])
     gaps = [max(0.0, (right.mark.box[0] - left.mark.box[2]) / height) for left, right in pairwise(line)]
     ordered = sorted(gaps) if len(gaps) > 1 else [0.0, *gaps]
     spaces = (wide for narrow, wide in pairwise(ordered) if wide > max(WIDE_GAP, UNUSUAL_GAP * narrow))

@@ -177,7 +177,8 @@ def to_picture(image: Image.Image, side: int, width: int, height: int) -> Pictur
         width, height = image.size
     orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
     small = resizable(image)
-    small.thumbnail((side, side), Image.Resampling.BOX)
+    if max(small.size) > side:
+        small.thumbnail((side, side), Image.Resampling.BOX)
     return upright(small, width, height, orientation)
 
 
@@ -201,7 +202,7 @@ def to_rgb(image: Image.Image) -> Pixels:
         image = stretch(image)
     if image.mode == "RGBA":
         image = lay_on_paper(image)
-    return np.asarray(image.convert("RGB"))
+    return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
 
 
 def stretch(image: Image.Image) -> Image.Image:

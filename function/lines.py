@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .locate import Mark
+from .ranks import median
 
 Floats = npt.NDArray[np.float64]
 
@@ -37,7 +38,7 @@ def in_lines(marks: Sequence[Mark]) -> list[list[Mark]]:
 
 
 def of_its_height(line: list[Mark]) -> list[Mark]:
-    height = float(np.median([mark.height for mark in line]))
+    height = median([mark.height for mark in line])
     return [mark for mark in line if LOWEST * height <= mark.height <= HIGHEST * height]
 
 

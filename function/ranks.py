@@ -6,6 +6,7 @@ at every pixel of a square, where the rows first and then the columns will do.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,13 @@ def quantile(values: npt.NDArray[Any], share: float) -> float:
     below = int(position)
     ranked = np.partition(values, (below, min(below + 1, values.size - 1)), axis=None)[below : below + 2]
     return float(ranked[0]) + (position - below) * (float(ranked[-1]) - float(ranked[0]))
+
+
+def median(values: Sequence[float]) -> float:
+    """Of a few values, but at least one. NumPy's takes five times as long for them."""
+    ranked = sorted(values)
+    half = len(ranked) // 2
+    return (ranked[half] + ranked[~half]) / 2
 
 
 def highest(values: Bytes, reach: int) -> Bytes:

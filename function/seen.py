@@ -11,6 +11,7 @@ import numpy as np
 from .classify import Probabilities
 from .locate import Mark
 from .prepare import NOT_A_DIGIT, Glyph
+from .ranks import median
 from .runs import Mask
 
 SURE = 0.95  # of a mark: it is surely a digit
@@ -103,7 +104,7 @@ def is_trusted(lines: Lines) -> bool:
 def are_small(lines: Lines) -> bool:
     """Whether most of the digits are so low that more is to be seen of them from near by."""
     heights = [seen.mark.height for line in lines for seen in line if not seen.is_none]
-    return bool(heights) and float(np.median(heights)) < SMALL
+    return bool(heights) and median(heights) < SMALL
 
 
 def standing(lines: Lines) -> int:
@@ -122,7 +123,7 @@ def without_words(line: list[Seen]) -> list[Seen]:
     """The numbers of a line that may have words before, between and after them: what is likeliest, by dynamic
     programming, as letters look like digits, and digits that touch like none, but neither often. A single mark is no
     word: it may be two digits that touch."""
-    height = float(np.median([seen.mark.height for seen in line]))
+    height = median([seen.mark.height for seen in line])
     number: Part = (0.0, [])  # the best way to here that ends in a number …
     letter: Part = (-np.inf, [])  # … in the first letter of a word …
     word = letter  # … in another
@@ -146,7 +147,7 @@ def without_edges(lines: Lines, sheet: Mask) -> Lines:
     marks = [seen for line in lines for seen in line]
     on_it = {seen for seen in marks if is_on(seen, sheet)}
     heights = [seen.mark.height for seen in on_it]
-    tallest = TALLEST * float(np.median(heights)) if heights else ALONE * np.count_nonzero(sheet.any(axis=1))
+    tallest = TALLEST * median(heights) if heights else ALONE * np.count_nonzero(sheet.any(axis=1))
     others = (seen for seen in marks if seen not in on_it)
     if any(seen.is_sure and seen.mark.height <= tallest and not is_edge(seen, sheet) for seen in others):
         return lines

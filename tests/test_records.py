@@ -12,11 +12,12 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 from functools import partial, reduce
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -424,6 +425,19 @@ def everything(store: Records) -> list[Callable[[], object]]:
     ]
 
 
+@contextlib.contextmanager
+def held(store: Records) -> Iterator[sqlite3.Connection]:
+    """No other thread reads or writes meanwhile."""
+    with store._reading() as db:  # type: ignore[attr-defined]
+        yield db
+
+
+def wait_for_writes(store: Records, count: int) -> None:
+    """Until so many wait to be written."""
+    while len(store._writes) < count:  # type: ignore[attr-defined]
+        time.sleep(0.01)
+
+
 class TestSqlite:
     def test_a_file_that_cannot_be_used_is_unavailable(self, tmp_path: Path) -> None:
         (tmp_path / "garbage").write_bytes(b"no database " * 1000)
@@ -538,6 +552,43 @@ class TestSqlite:
         kept = dataclasses.replace(a_record(), glyphs=b"glyphs")
         store.add(kept, key="", answer="")
         assert store.page(10) == [kept, record]
+
+    def test_what_threads_wait_with_is_written_in_one_transaction(self, tmp_path: Path) -> None:
+        store, statements = open_sqlite(tmp_path), list[str]()
+        with ThreadPoolExecutor(8) as pool:
+            with held(store) as db:
+                db.set_trace_callback(statements.append)
+                waiting = [pool.submit(add, store, 1) for _ in range(8)]
+                wait_for_writes(store, 8)
+            added = {record.id for one in waiting for record in one.result()}
+        assert {record.id for record in open_sqlite(tmp_path).page(10)} == added
+        assert [one.partition(" ")[0] for one in statements[:10]] == ["begin", *["insert"] * 8, "COMMIT"]
+
+    def test_if_that_fails_none_of_it_is_there_and_each_thread_says_so(self, tmp_path: Path) -> None:
+        store = open_sqlite(tmp_path)
+        added = add(store, 1)
+        with ThreadPoolExecutor(8) as pool:
+            with held(store) as db:
+                db.execute(f"pragma max_page_count = {db.execute('pragma page_count').fetchone()[0]}")
+                large = dataclasses.replace(a_record(), filename="x" * 100_000)
+                waiting: list[Future[Any]] = [pool.submit(add, store, 1) for _ in range(7)]
+                waiting.append(pool.submit(store.add, large, key="", answer=""))
+                wait_for_writes(store, 8)
+            for one in waiting:
+                with pytest.raises(Unavailable, match="full"):
+                    one.result()
+        assert open_sqlite(tmp_path).page(10) == added
+
+    def test_who_waits_too_long_to_write_is_told_so_and_writes_nothing_later(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("function.records.sqlite.BUSY", 0.05)
+        store = open_sqlite(tmp_path)
+        with ThreadPoolExecutor(8) as pool, held(store):
+            for one in [pool.submit(add, store, 1) for _ in range(8)]:
+                with pytest.raises(Unavailable, match="busy"):
+                    one.result()
+        assert add(store, 1) == store.page(10)
 
     def test_who_has_waited_longest_among_many_that_write_gets_a_turn(self, tmp_path: Path) -> None:
         context = multiprocessing.get_context("spawn")

@@ -74,9 +74,8 @@ class Journal(SqliteFile):
         """
         due = time.time() + lease
         if not (key or corrected):
-            with self._writing_at_once() as execute:
-                self._make_sure_of_room()
-                return execute(ENTER, (due, 0, None, *values(record))).lastrowid
+            self._make_sure_of_room()
+            return self._write(ENTER, (due, 0, None, *values(record)))
         with self._writing() as db:
             self._make_sure_of_room()
             if key and claim(db, key, answer) != answer:

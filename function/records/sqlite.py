@@ -7,8 +7,10 @@ import sqlite3
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +44,17 @@ EPOCH = 0x01B21DD213814000  # 1970 in the ticks of time UUIDs (RFC 9562)
 LATEST = 1 << 62
 
 
+@dataclass(eq=False)
+class Write:
+    """A statement that waits to be executed, and what became of it: the `row` that it made, or an `error`."""
+
+    statement: str
+    parameters: Sequence[Any]
+    row: int | None = None
+    error: Exception | None = None
+    is_done: bool = False
+
+
 class SqliteFile:
     """One connection per process, shared by its threads; opened at first use, so after any fork."""
 
@@ -52,6 +65,7 @@ class SqliteFile:
         self._path = path
         self._connection: sqlite3.Connection | None = None
         self._lock = threading.Lock()
+        self._writes: deque[Write] = deque()
 
     def check(self) -> State:
         """A small write, so that a broken disk is told from a good one."""
@@ -62,7 +76,10 @@ class SqliteFile:
 
     def _make_sure_of_room(self) -> None:
         """SQLite needs some even to delete: a file that filled its disk to the last byte could not be emptied."""
-        disk = os.statvfs(Path(self._path).parent)
+        try:
+            disk = os.statvfs(Path(self._path).parent)
+        except OSError as error:
+            raise Unavailable(f"{self.what} cannot be used ({error.strerror}). Nothing was recorded.") from error
         if disk.f_bavail * disk.f_frsize < ROOM:
             raise Unavailable(f"{self.what} cannot be used (its disk is full). Make room; nothing was recorded.")
 
@@ -76,9 +93,12 @@ class SqliteFile:
             self._connection = self._connection or self._connect()
             yield self._connection
         except sqlite3.Error as error:
-            raise Unavailable(f"{self.what} cannot be used ({error}). Try again; nothing was recorded.") from error
+            raise self._unavailable(error) from error
         finally:
             self._lock.release()
+
+    def _unavailable(self, error: Exception) -> Unavailable:
+        return Unavailable(f"{self.what} cannot be used ({error}). Try again; nothing was recorded.")
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
@@ -89,13 +109,42 @@ class SqliteFile:
             with db:
                 yield db
 
-    @contextmanager
-    def _writing_at_once(self) -> Iterator[Callable[[str, Sequence[Any]], sqlite3.Cursor]]:
-        """To execute one statement as a transaction by itself: with four statements threads would wait for each other
-        more than twice as often. Raises as `_writing`."""
+    def _write(self, statement: str, parameters: Sequence[Any]) -> int | None:
+        """Execute one statement, in a transaction with all those that other threads wait with: many are on the disk as
+        soon as one. Returns the row that it made. Raises as `_writing`."""
+        mine = Write(statement, parameters)
+        self._writes.append(mine)
+        while not mine.is_done:
+            try:
+                with self._reading() as db:
+                    if not mine.is_done:
+                        self._write_all(db)
+            except Unavailable:
+                with suppress(ValueError):  # another thread has it in hand already
+                    self._writes.remove(mine)
+                    raise
+        if mine.error:
+            raise self._unavailable(mine.error) from mine.error
+        return mine.row
+
+    def _write_all(self, db: sqlite3.Connection) -> None:
+        writes = [self._writes.popleft() for _ in range(len(self._writes))]
         until = time.monotonic() + BUSY
-        with self._reading() as db:
-            yield lambda statement, parameters: when_free(db, statement, until, parameters)
+        try:
+            if len(writes) == 1:  # with two statements more, threads would wait for each other more than twice as often
+                writes[0].row = when_free(db, writes[0].statement, until, writes[0].parameters).lastrowid
+            else:
+                when_free(db, "begin immediate", until)
+                with db:
+                    for write in writes:
+                        write.row = db.execute(write.statement, write.parameters).lastrowid
+        except Exception as error:
+            for write in writes:
+                write.error = error
+            raise
+        finally:
+            for write in writes:
+                write.is_done = True
 
     def _connect(self) -> sqlite3.Connection:
         until = time.monotonic() + BUSY
@@ -138,8 +187,7 @@ class SqliteRecords(SqliteFile):
 
     def add(self, record: Record, *, key: str, answer: str) -> Kept:
         if not (key or self._ttl):
-            with self._writing_at_once() as execute:
-                execute(INSERT, values(record))
+            self._write(INSERT, values(record))
             return Kept(answer, "stored")
         with self._writing() as db:
             kept = claim(db, key, answer) if key else answer
