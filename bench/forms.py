@@ -57,8 +57,7 @@ def underlined(digits: Split, random: Random) -> tuple[Floats, list[str]]:
     number = write_number(digits, random, height, int(random.integers(2, 9)))
     margin, nib = int(height), int(height * random.uniform(0.03, 0.14))
     ink = np.zeros((int(4 * height), number.width + 2 * margin))
-    for left, top, glyph in number.glyphs:
-        lay(ink, glyph, margin + left, margin + max(0, top))
+    number.lay(ink, margin, margin)
     below = margin + int(height * random.uniform(1.1, 1.4))
     first, last = (
         margin - int(random.uniform(0, 0.4) * height),

@@ -49,6 +49,11 @@ class Number:
     def width(self) -> int:
         return int(max(left + glyph.shape[1] for left, _, glyph in self.glyphs))
 
+    def lay(self, ink: Floats, x: int, y: int) -> None:
+        """Write it on the paper, level."""
+        for left, top, glyph in self.glyphs:
+            lay(ink, glyph, x + left, y + top)
+
 
 def draw_page(
     digits: Split, random: Random, *, lines: int = 1, length: int | None = None, table: float = TABLE

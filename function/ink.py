@@ -17,6 +17,7 @@ from .runs import Mask, label
 
 Ink = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
+Light = npt.NDArray[np.float64]
 
 FLAT_SHARE = 0.62  # of all pixels: photographs of paper, even well lit, have less of one grey; drawings have more
 TWO_SHARE = 0.9  # of all pixels: drawings have so much of their two commonest greys …
@@ -33,6 +34,7 @@ NOISE_SIGMAS = 4.0
 SHEET = (0.15, 0.95)  # of the picture: a sheet on a table takes up so much …
 FULL = 0.9  # … and is so full …
 SHEET_CONTRAST = 20  # … and so many grey levels lighter than what is around it
+SPARSE = 61  # of so many pixels of a sheet, one tells the light on it
 SHEET_EDGE = 2  # pixels of 96: what a sheet loses of its edges
 
 
@@ -71,22 +73,45 @@ def ink_on_sheet(pixels: Pixels, sheet: Mask) -> Ink:
 
 
 def extended(pixels: Pixels, sheet: Mask) -> Pixels:
-    """As if the sheet went on beyond its edges as it is there."""
+    """As if the sheet, and the lines on it, went on beyond its edges, in light that falls off as it does there."""
     height, width = sheet.shape
+    light = fitted_light(pixels, sheet)
     covered = np.flatnonzero(sheet.any(axis=1))
     rows = np.clip(np.arange(height), covered[0], covered[-1])
     first, last = sheet.argmax(axis=1)[rows], width - 1 - sheet[:, ::-1].argmax(axis=1)[rows]
     columns = np.clip(np.arange(width), first[:, np.newaxis], last[:, np.newaxis])
-    return np.asarray(pixels[rows[:, np.newaxis], columns])
+    written = (pixels - light)[rows[:, np.newaxis], columns]
+    return np.asarray(np.clip(light + written, 0, 255)).astype(np.uint8)
+
+
+def fitted_light(pixels: Pixels, sheet: Mask) -> Floats:
+    """(h, w, 3): the plane that fits each of a sheet's colours best."""
+    y, x = (np.linspace(-1, 1, side, dtype=np.float32) for side in sheet.shape)
+    rows, columns = (place[::SPARSE] for place in np.nonzero(sheet))
+    places = np.stack([np.ones_like(rows), y[rows], x[columns]], axis=1)
+    planes, *_ = np.linalg.lstsq(places, pixels[rows, columns], rcond=None)
+    level, down, across = planes.astype(np.float32)
+    return np.asarray(level + down * y[:, np.newaxis, np.newaxis] + across * x[:, np.newaxis])
 
 
 def find_sheet(pixels: Pixels) -> Mask | None:
-    """(h, w): where a sheet lies, without its edges: the largest light piece, if it is a good part of the picture, has
+    """(h, w): where a sheet lies, without its edges, in grey or in the colour in which it stands out most."""
+    reduced = resize(pixels, 2 * GROUND_SIDE).astype(np.float64)
+    pieces = map(light_piece, (reduced.mean(axis=2), *np.moveaxis(reduced, -1, 0)))
+    found = max((piece for piece in pieces if piece), key=itemgetter(0), default=None)
+    if found is None:
+        return None
+    inside = Image.fromarray(lowest(found[1].astype(np.uint8), SHEET_EDGE))
+    sheet = np.asarray(inside.resize((pixels.shape[1], pixels.shape[0])), bool)
+    return sheet if sheet.any() else None
+
+
+def light_piece(grey: Light) -> tuple[float, Mask] | None:
+    """The largest light piece, and how much of all variance it explains, if it is a good part of the picture, has
     hardly a hole or notch, and is clearly lighter than what is around it (Otsu, 1979). In light that falls off the far
     side of a table may be as light as the near one of a sheet: so it is looked for in even light, too."""
-    grey = resize(pixels, 2 * GROUND_SIDE).mean(axis=2)
-    _, level, small = max(((*otsu(each), each) for each in (grey, evened(grey))), key=itemgetter(0))
-    light = small > level
+    share, level, view = max(((*otsu(view), view) for view in (grey, evened(grey))), key=itemgetter(0))
+    light = view > level
     labels, boxes = label(light)
     if not len(boxes):
         return None
@@ -94,14 +119,10 @@ def find_sheet(pixels: Pixels) -> Mask | None:
     whole = between_ends(piece) & between_ends(piece.T).T
     if not SHEET[0] <= whole.mean() <= SHEET[1] or piece.sum() < FULL * whole.sum():
         return None
-    if small[whole].mean() - small[~whole].mean() < SHEET_CONTRAST:
-        return None
-    inside = Image.fromarray(lowest(whole.astype(np.uint8), SHEET_EDGE))
-    sheet = np.asarray(inside.resize((pixels.shape[1], pixels.shape[0])), bool)
-    return sheet if sheet.any() else None
+    return (share, whole) if view[whole].mean() - view[~whole].mean() >= SHEET_CONTRAST else None
 
 
-def evened(grey: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def evened(grey: Light) -> Light:
     """(h, w) as if the light did not fall off: by the plane that fits it best, and of its own mean."""
     height, width = grey.shape
     y, x = np.linspace(-1, 1, height), np.linspace(-1, 1, width)
@@ -111,7 +132,7 @@ def evened(grey: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.asarray(np.clip(grey * mean / np.maximum(plane, 1), 0, 255))
 
 
-def otsu(grey: npt.NDArray[np.float64]) -> tuple[float, float]:
+def otsu(grey: Light) -> tuple[float, float]:
     """How much of all variance is between light and dark, parted so that both vary least, and the level that does."""
     share, levels = np.bincount(grey.astype(np.uint8).ravel(), minlength=256) / grey.size, np.arange(256)
     below, mean_below, mean = np.cumsum(share), np.cumsum(share * levels), float(share @ levels)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .ink import Ink
-from .ranks import highest
+from .ranks import grown
 from .runs import Ints, Mask, label, unite
 
 EXPECTATIONS = ("auto", "digit", "number")
@@ -24,8 +24,8 @@ AT_BORDER = 0.3  # times for each side of the picture that is touched: fingers, 
 CORNER = 2  # sides of the picture: what touches more is a frame
 NEAR = 0.3  # of a digit's longer side: pieces so near may belong to it
 SPECK = 0.01  # of the main piece: less is dirt
-TALL = 0.35  # of the main piece's height: what is as tall as that is a digit of its own …
-HEAVY = 0.04  # … if it has so much of the main piece's ink …
+TALL = 0.25  # of the main piece's height: what is as tall as that is a digit of its own …
+HEAVY = 0.02  # … if it has so much of the main piece's ink …
 STACKED = 0.3  # … and overlaps no other by so much of the narrower one's width …
 LEVEL_WITH = 0.5  # … except on a level, overlapping by so much of the shorter's height …
 LANKY = 2.4  # times as high as wide: no digit of two tall pieces is, one above the other …
@@ -103,7 +103,7 @@ def lone_mark(ink: Ink) -> Mark | None:
     box, window = with_edge((columns[0], rows[0], columns[-1] + 1, rows[-1] + 1), ink.shape)
     if (box[0] == 0) + (box[1] == 0) + (box[2] == ink.shape[1]) + (box[3] == ink.shape[0]) > CORNER:
         return None
-    return Mark(beside(sure[window]) * ink[window], box)
+    return Mark(grown(sure[window], EDGE) * ink[window], box)
 
 
 def find_pieces(ink: Ink) -> Pieces | None:
@@ -214,7 +214,7 @@ def cut(ink: Ink, pieces: Pieces, chosen: Mask) -> Mark:
     """The chosen pieces' ink, with its faint edges, and nothing else."""
     boxes = pieces.boxes[chosen]
     box, window = with_edge((*boxes[:, :2].min(axis=0), *boxes[:, 2:].max(axis=0)), ink.shape)
-    return Mark(beside(np.append(False, chosen)[pieces.labels[window]]) * ink[window], box)
+    return Mark(grown(np.append(False, chosen)[pieces.labels[window]], EDGE) * ink[window], box)
 
 
 def with_edge(box: Sequence[np.intp], shape: tuple[int, ...]) -> tuple[Box, tuple[slice, slice]]:
@@ -222,8 +222,3 @@ def with_edge(box: Sequence[np.intp], shape: tuple[int, ...]) -> tuple[Box, tupl
     left, top = max(int(box[0]) - EDGE, 0), max(int(box[1]) - EDGE, 0)
     right, bottom = min(int(box[2]) + EDGE, shape[1]), min(int(box[3]) + EDGE, shape[0])
     return (left, top, right, bottom), (slice(top, bottom), slice(left, right))
-
-
-def beside(sure: Mask) -> Ink:
-    """1 on sure ink and beside it, 0 elsewhere."""
-    return highest(sure.astype(np.uint8), EDGE)

@@ -71,7 +71,7 @@ from .seen import (
     without_edges,
     without_words,
 )
-from .segment import segment
+from .segment import cut_alone, segment
 from .settings import PACKAGE, read_settings
 from .timing import Timing
 from .trace import exporter, take_up
@@ -267,7 +267,7 @@ def read_ink(ink: Ink, expect: str) -> Lines:
             others = read_ink(ink, "auto")  # what stood out may have been a shadow, or the edge of the paper
             return others if is_one_digit(others) else lines
         return lines
-    lines = segment([without_words(line) for line in lines], look)
+    lines = segment([without_words(line, partial(cut_alone, look=look)) for line in lines], look)
     return [] if only_strokes(lines) else lines
 
 

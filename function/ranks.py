@@ -40,6 +40,11 @@ def lowest(values: Bytes, reach: int) -> Bytes:
     return most(np.minimum, values, reach)
 
 
+def grown(mask: npt.NDArray[np.bool_], reach: int) -> Bytes:
+    """(h, w): 1 where it is set, and up to `reach` away from there; 0 elsewhere."""
+    return highest(mask.astype(np.uint8), reach)
+
+
 def bounds(ink: Bytes) -> tuple[slice, slice]:
     """The rows and the columns of the box of all that is not 0, of which there must be some."""
     rows, columns = (np.asarray(ink.any(axis=axis)) for axis in (1, 0))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .ranks import bounds, highest
+from .ranks import bounds, grown
 from .runs import Ints, Mask, label, run_lengths
 
 Ink = npt.NDArray[np.uint8]
@@ -55,7 +55,7 @@ def erase_boxes(ink: Ink) -> Ink:
     for index in may_be_boxes(boxes, ink.shape):
         left, top, right, bottom = boxes[index]
         window = np.s_[top - EDGE : bottom + EDGE, left - EDGE : right + EDGE]
-        piece = highest((labels[window] == index + 1).astype(np.uint8), EDGE) * ink[window]
+        piece = grown(labels[window] == index + 1, EDGE) * ink[window]
         erased[window][piece > without_box(piece, BROADEST * max(ink.shape))] = 0
     return erased
 

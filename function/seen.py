@@ -21,11 +21,12 @@ STRANGE = 1 / 3  # … at most so many may be no digits
 SMALL = 24  # pixels, with the edges of a mark: of digits that are higher, the model sees no more from near by
 UNREAD = 0.03  # of the marks of numbers are taken for none …
 TOUCHING = 0.1  # … more of those that are so wide that they may be two digits, in heights of the line …
-PAIR = 1.1
+PAIR, MORE = 1.1, 2.0  # … but not more than two …
 ALIKE = 0.06  # … and of letters for digits
 GAP = 0.4  # of a line's height: so far from a number a word begins so often, and nearer so seldom …
 APART, NEXT_TO = 0.1, 0.001  # … beforehand
-TALLEST = 1.4  # times as tall as the marks on a sheet: what is off it, and taller, is its edge …
+EDGES = (0, 1, 7)  # what the edges of a sheet may be taken for …
+TALLEST = 1.4  # … if they are so many times as tall as the marks on it …
 ALONE = 0.35  # … or in heights of the sheet, where there are no marks on it …
 BESIDE = 24  # … or what is a 1, and nearer to it than this part of the picture's longer side
 
@@ -55,6 +56,11 @@ class Seen:
     @property
     def is_one(self) -> bool:
         return bool(self.probabilities.argmax() == 1)
+
+    @property
+    def is_like_edge(self) -> bool:
+        """Whether it is what the edges of a sheet of paper may be taken for."""
+        return int(self.probabilities.argmax()) in EDGES
 
     @property
     def is_none(self) -> bool:
@@ -119,18 +125,26 @@ def is_texture(lines: Lines) -> bool:
     return len(others) > MANY and sum(others) > STRANGE * len(others)
 
 
-def without_words(line: list[Seen]) -> list[Seen]:
-    """The numbers of a line that may have words before, between and after them: what is likeliest, by dynamic
-    programming, as letters look like digits, and digits that touch like none, but neither often. A single mark is no
-    word: it may be two digits that touch."""
+def without_words(line: list[Seen], cut: Callable[[Seen], list[Seen]]) -> list[Seen]:
+    """The numbers of a line that may have words before, between and after them. What is so wide that it may be two
+    digits is no letter if `cut` makes sure digits of it: letters become 1s, for the most part."""
     height = median([seen.mark.height for seen in line])
+    kept = numbers_of(line, height, set())
+    wide = (seen for seen in line if seen not in kept and PAIR * height < seen.mark.width < MORE * height)
+    pairs = {seen for seen in wide if all(part.is_sure and not part.is_one for part in cut(seen))}
+    return numbers_of(line, height, pairs) if pairs else kept
+
+
+def numbers_of(line: list[Seen], height: float, pairs: set[Seen]) -> list[Seen]:
+    """What is likeliest, by dynamic programming, as letters look like digits, and digits that touch like none, but
+    neither often, and `pairs` are digits. A single mark is no word: it may be two digits that touch."""
     number: Part = (0.0, [])  # the best way to here that ends in a number …
     letter: Part = (-np.inf, [])  # … in the first letter of a word …
     word = letter  # … in another
     for place, seen in enumerate(line):
         gap = seen.mark.box[0] - line[place - 1].mark.box[2]
         turn = 0.0 if place == 0 else np.log(NEXT_TO if gap < GAP * height else APART)
-        none = float(seen.probabilities[NOT_A_DIGIT])
+        none = 0.0 if seen in pairs else float(seen.probabilities[NOT_A_DIGIT])
         unread = TOUCHING if seen.mark.width > PAIR * height else UNREAD
         digit, other = np.log(1 - none + unread * none), np.log(none + ALIKE * (1 - none))
         again = max(number, (word[0] + turn, word[1]), key=itemgetter(0))
@@ -148,8 +162,8 @@ def without_edges(lines: Lines, sheet: Mask) -> Lines:
     on_it = {seen for seen in marks if is_on(seen, sheet)}
     heights = [seen.mark.height for seen in on_it]
     tallest = TALLEST * median(heights) if heights else ALONE * np.count_nonzero(sheet.any(axis=1))
-    others = (seen for seen in marks if seen not in on_it)
-    if any(seen.is_sure and seen.mark.height <= tallest and not is_edge(seen, sheet) for seen in others):
+    others = [seen for seen in marks if seen not in on_it and seen.is_sure]
+    if any(not seen.is_like_edge or (seen.mark.height <= tallest and not is_edge(seen, sheet)) for seen in others):
         return lines
     kept = ([seen for seen in line if seen in on_it] for line in lines)
     return [line for line in kept if line]

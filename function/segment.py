@@ -53,6 +53,11 @@ def segment_line(line: Sequence[Seen], look: Look) -> list[Seen]:
     ]
 
 
+def cut_alone(seen: Seen, look: Look) -> list[Seen]:
+    """What becomes of a mark, whatever is beside it."""
+    return likeliest([seen], seen.mark.height, look)
+
+
 def runs(line: Sequence[Seen], height: int) -> Iterator[list[Seen]]:
     """Marks so close to each other that they may be strokes of one digit, and one of each two doubtful."""
     run = [line[0]]

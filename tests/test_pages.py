@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench.pages import Page, draw_page, lay, photograph, write_number
+from bench.pages import Page, draw_page, photograph, write_number
 from function import main
 from function.decode import WORKING_SIDE, Picture, decode
 from function.locate import Box
 from function.main import read_digits
 from function.timing import Timing
-from tests.helpers import encode
+from tests.helpers import draw_digit, encode
 from training.measure import calibration_error, edits
 from training.mnist import Split, read_idx
 
@@ -117,8 +117,7 @@ def small_number(digits: Split, random: np.random.Generator) -> tuple[bytes, str
     number = write_number(digits, random, 24, int(random.integers(2, 9)))
     ink = np.zeros((960, 1280))
     x, y = int(random.integers(60, 1200 - number.width)), int(random.integers(100, 800))
-    for left, top, glyph in number.glyphs:
-        lay(ink, glyph, x + left, y + top)
+    number.lay(ink, x, y)
     return photograph(ink, np.ones(ink.shape, bool), random), number.text
 
 
@@ -156,3 +155,12 @@ def test_where_a_closer_look_fails_the_first_one_counts(digits: Split, monkeypat
     jpeg, text = small_number(digits, np.random.default_rng(7))
 
     assert len(read_digits(jpeg, "auto", Timing()).digits) > len(text) / 2
+
+
+def test_a_line_of_small_digits_below_a_line_of_large_ones_is_read_whole() -> None:
+    page = Image.new("RGB", (640, 360), "white")
+    for place, digit in enumerate((7, 2, 0)):
+        page.paste(draw_digit(digit, side=160, nib=16), (30 + 130 * place, 10))
+    for place, digit in enumerate((1, 4, 5, 1, 9)):
+        page.paste(draw_digit(digit, side=48, nib=3), (40 + 34 * place, 240))
+    assert read_digits(encode(page), "auto", Timing()).result == "720\n14519"

@@ -1,4 +1,4 @@
-"""Quantiles and windows: the same as the slower ones of NumPy and Pillow."""
+"""Medians, quantiles and windows: the same as the slower ones of NumPy and Pillow."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from PIL import Image, ImageFilter
 
-from function.ranks import highest, lowest, quantile
+from function.ranks import grown, highest, lowest, median, quantile
 
 pixels = arrays(np.uint8, array_shapes(min_dims=2, max_dims=2, max_side=30))
 
@@ -37,3 +37,14 @@ def test_what_is_given_stays_as_it_was(values: npt.NDArray[np.uint8], reach: int
 def test_a_quantile_is_that_of_numpy(dtype: Any, data: st.DataObject, share: float) -> None:
     whole = data.draw(arrays(np.uint8, array_shapes(max_dims=2, max_side=40)))
     assert quantile(whole.astype(dtype), share) == pytest.approx(float(np.quantile(whole.astype(np.float64), share)))
+
+
+@given(values=st.lists(st.integers(0, 1000) | st.floats(0, 1000), min_size=1, max_size=20))
+def test_a_median_is_that_of_numpy(values: list[float]) -> None:
+    assert median(values) == pytest.approx(float(np.median(values)))
+
+
+def test_what_is_grown_reaches_as_far_on_all_sides() -> None:
+    mask = np.zeros((5, 6), bool)
+    mask[2, 1] = True
+    assert grown(mask, 1).tolist() == [[0] * 6, *[[1, 1, 1, 0, 0, 0]] * 3, [0] * 6]

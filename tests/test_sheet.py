@@ -17,7 +17,7 @@ from function.main import read_digits
 from function.prepare import NOT_A_DIGIT
 from function.seen import Lines, Seen, without_edges
 from function.timing import Timing
-from tests.helpers import draw_digit, encode
+from tests.helpers import Colour, draw_digit, encode
 from training.mnist import hold_out, read_idx
 
 PAPER = (225, 222, 210)
@@ -111,6 +111,7 @@ def a_sheet() -> npt.NDArray[np.bool_]:
         ([seen(NOT_A_DIGIT, 20, 200)], True),  # something on the table
         ([seen(4, 20, 200)], False),  # somebody wrote on there, too
         ([seen(1, 20, 200)], False),
+        ([seen(4, 10, 200, width=70, height=110)], False),  # … and larger
         ([seen(4, 315, 200)], False),  # … and here from one to the other
     ],
 )
@@ -153,3 +154,23 @@ def test_most_numbers_on_sheets_on_tables_are_read(mnist_dir: Path) -> None:
     right = [read_digits(page.jpeg, "auto", Timing()).result == page.label for page in pages]
 
     assert np.mean(right) >= 0.84
+
+
+@pytest.mark.parametrize("right", [1, 0.6])
+@pytest.mark.parametrize("turn", [-6, 2, 6])
+@pytest.mark.parametrize(
+    ("table", "paper"),
+    [((135, 65, 125), (150, 220, 140)), ((90, 165, 80), (200, 180, 70)), ((70, 115, 85), (220, 130, 155))],
+    ids=["green on purple", "yellow on green", "pink on green"],
+)
+def test_a_coloured_note_that_lies_askew_on_a_coloured_table_is_read(
+    table: Colour, paper: Colour, turn: float, right: float
+) -> None:
+    note = Image.new("RGB", (420, 300), paper)
+    for place, digit in enumerate((4, 2, 0)):
+        note.paste(draw_digit(digit, side=60, nib=5, ink=(60, 60, 70), paper=paper), (230 + 48 * place, 200))
+    scene = Image.new("RGB", (840, 640), table)
+    shape = Image.new("L", note.size, 255).rotate(turn, expand=True)
+    scene.paste(note.rotate(turn, expand=True, resample=Image.Resampling.BICUBIC), (300, 60), shape)
+    grain = np.random.default_rng(1).normal(0, 5, (640, 840, 1))
+    assert read(np.clip(lit(np.asarray(scene), 1, right) + grain, 0, 255).astype(np.uint8)) == "420"

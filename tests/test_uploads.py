@@ -314,6 +314,7 @@ class TestFailing:
         assert logged(f"{site}/api").count("lost-in-a-reload.png") == 1
 
     def test_a_tab_leaves_the_pictures_of_another_to_it_until_that_is_closed(self, page: Page, site: str) -> None:
+        assert httpx.post(f"{site}/api/", content=digit_png(1)).is_success
         page.goto(site)
         page.route("**/api/", lambda route: route.abort("connectionrefused"))
         choose(page, png(5, "of-the-first-tab.png"))

@@ -112,13 +112,13 @@ class SqliteFile:
     def _write(self, statement: str, parameters: Sequence[Any]) -> int | None:
         """Execute one statement, in a transaction with all those that other threads wait with: many are on the disk as
         soon as one. Returns the row that it made. Raises as `_writing`."""
-        mine = Write(statement, parameters)
+        until, mine = time.monotonic() + BUSY, Write(statement, parameters)
         self._writes.append(mine)
         while not mine.is_done:
             try:
                 with self._reading() as db:
                     if not mine.is_done:
-                        self._write_all(db)
+                        self._write_all(db, until)
             except Unavailable:
                 with suppress(ValueError):  # another thread has it in hand already
                     self._writes.remove(mine)
@@ -127,9 +127,8 @@ class SqliteFile:
             raise self._unavailable(mine.error) from mine.error
         return mine.row
 
-    def _write_all(self, db: sqlite3.Connection) -> None:
+    def _write_all(self, db: sqlite3.Connection, until: float) -> None:
         writes = [self._writes.popleft() for _ in range(len(self._writes))]
-        until = time.monotonic() + BUSY
         try:
             if len(writes) == 1:  # with two statements more, threads would wait for each other more than twice as often
                 writes[0].row = when_free(db, writes[0].statement, until, writes[0].parameters).lastrowid
