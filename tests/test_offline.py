@@ -36,6 +36,12 @@ COPIES = """async () => {
 }"""
 """The paths that each copy of the page holds."""
 
+IS_SETTLED = """async () => {
+    const { installing, waiting, active } = await navigator.serviceWorker.getRegistration();
+    return !installing && !waiting && active?.state === 'activated';
+}"""
+"""Whether no worker is about to take another's place."""
+
 
 def visit(page: Page, url: str) -> set[str]:
     """Opens the page, and stays until it would open without a network too. Gives the paths that are kept then."""
@@ -282,6 +288,7 @@ def test_a_new_worker_takes_over_by_itself(page: Page, served: str, folder: Path
     change(folder, "sw.js", ("const KEPT = `page ", "const KEPT = `another page "))
     page.reload()
     until(lambda: any(name.startswith("another page") for name in page.evaluate("caches.keys()")))
+    until(lambda: bool(page.evaluate(IS_SETTLED)))
     page.context.set_offline(True)
     page.reload()
     expect_complete(page)
