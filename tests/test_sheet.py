@@ -26,11 +26,18 @@ SIZE = 420, 480  # of the picture, of which the sheet is …
 SHEET = np.s_[100:340, 90:330]  # … these rows and columns
 
 
-def on_table(sheet: Image.Image, *, table: tuple[int, int, int] = TABLE, turn: float = 4) -> Pixels:
+def on_table(
+    sheet: Image.Image,
+    *,
+    table: Colour = TABLE,
+    turn: float = 4,
+    size: tuple[int, int] = SIZE,
+    at: tuple[int, int] = (90, 100),
+) -> Pixels:
     """Seen from above, a little askew, so that the table shows on all sides."""
-    page = Image.new("RGB", SIZE, table)
+    page = Image.new("RGB", size, table)
     mask = Image.new("L", sheet.size, 255).rotate(turn, expand=True)
-    page.paste(sheet.rotate(turn, expand=True), (90, 100), mask)
+    page.paste(sheet.rotate(turn, expand=True), at, mask)
     return np.asarray(page)
 
 
@@ -169,8 +176,6 @@ def test_a_coloured_note_that_lies_askew_on_a_coloured_table_is_read(
     note = Image.new("RGB", (420, 300), paper)
     for place, digit in enumerate((4, 2, 0)):
         note.paste(draw_digit(digit, side=60, nib=5, ink=(60, 60, 70), paper=paper), (230 + 48 * place, 200))
-    scene = Image.new("RGB", (840, 640), table)
-    shape = Image.new("L", note.size, 255).rotate(turn, expand=True)
-    scene.paste(note.rotate(turn, expand=True, resample=Image.Resampling.BICUBIC), (300, 60), shape)
+    scene = lit(on_table(note, table=table, turn=turn, size=(840, 640), at=(300, 60)), 1, right)
     grain = np.random.default_rng(1).normal(0, 5, (640, 840, 1))
-    assert read(np.clip(lit(np.asarray(scene), 1, right) + grain, 0, 255).astype(np.uint8)) == "420"
+    assert read(np.clip(scene + grain, 0, 255).astype(np.uint8)) == "420"

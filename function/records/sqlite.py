@@ -120,7 +120,7 @@ class SqliteFile:
                     if not mine.is_done:
                         self._write_all(db, until)
             except Unavailable:
-                with suppress(ValueError):  # another thread has it in hand already
+                with suppress(ValueError):  # it was taken: what became of it is, or will be, known
                     self._writes.remove(mine)
                     raise
         if mine.error:
