@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from .locate import Mark
+from .locate import LEVEL, Mark
 from .ranks import median
 
 Floats = npt.NDArray[np.float64]
@@ -17,6 +17,9 @@ NEXT = (0.3, 6.0)  # of a mark's height: the next ones to its right lie so far a
 STEP = 0.2  # … and so much higher or lower, if the paper lay straight
 STEEPEST = 0.3  # pixels down for each to the right: no line climbs or falls more
 LOWEST, HIGHEST = 0.5, 2.2  # of its line's height: lower marks are stops, dashes or dirt, higher ones edges of things
+SLASH = 1.2  # times as high as the marks beside it: so high is a slash, as in dates, while hardly any 1 is …
+LEANING = 0.1  # … that leans so much, in pixels to the right for each up …
+STRAIGHT = 0.15  # … and is so thin for its length, by their standard deviations
 
 
 def in_lines(marks: Sequence[Mark]) -> list[list[Mark]]:
@@ -33,13 +36,31 @@ def in_lines(marks: Sequence[Mark]) -> list[list[Mark]]:
                 continue
         lines.append([index])
     return [
-        of_its_height([marks[index] for index in sorted(line, key=lambda index: marks[index].box[0])]) for line in lines
+        without_slashes(of_its_height([marks[index] for index in sorted(line, key=lambda index: marks[index].box[0])]))
+        for line in lines
     ]
 
 
 def of_its_height(line: list[Mark]) -> list[Mark]:
     height = median([mark.height for mark in line])
     return [mark for mark in line if LOWEST * height <= mark.height <= HIGHEST * height]
+
+
+def without_slashes(line: list[Mark]) -> list[Mark]:
+    between = (is_slash(*three) for three in zip(line, line[1:], line[2:], strict=False))
+    slashes = [False, *between, False]
+    return [mark for mark, is_one in zip(line, slashes, strict=False) if not is_one]
+
+
+def is_slash(before: Mark, mark: Mark, after: Mark) -> bool:
+    """Whether it is straight, leans to the right, and is higher and lower than what is beside it."""
+    _, top, _, bottom = mark.box
+    is_higher = mark.height >= SLASH * max(before.height, after.height)
+    if not is_higher or 2 * top > before.box[1] + after.box[1] or 2 * bottom < before.box[3] + after.box[3]:
+        return False
+    rows, columns = np.nonzero(mark.ink > LEVEL)
+    (across, both), (_, down) = np.cov(columns, rows, ddof=0)
+    return bool(-both >= LEANING * down and across - both**2 / down <= STRAIGHT**2 * down)
 
 
 def slope(middles: Floats, heights: npt.NDArray[np.intp]) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from PIL import Image, ImageDraw
 
 from function.lines import in_lines
 from function.locate import Mark
@@ -12,6 +13,14 @@ from function.locate import Mark
 def mark(left: float, top: float, width: int = 20, height: int = 40) -> Mark:
     x, y = round(left), round(top)
     return Mark(np.full((height, width), 255, np.uint8), (x, y, x + width, y + height))
+
+
+def stroke(*points: tuple[int, int], pen: int = 5) -> Mark:
+    (left, top), (right, bottom) = np.min(points, axis=0) - pen // 2, np.max(points, axis=0) + pen // 2 + 1
+    page = Image.new("L", (400, 400))
+    ImageDraw.Draw(page).line(points, fill=255, width=pen)
+    box = (int(left), int(top), int(right), int(bottom))
+    return Mark(np.asarray(page.crop(box)), box)
 
 
 def row(count: int, top: float, *, slope: float = 0, pitch: float = 34, left: float = 0) -> list[Mark]:
@@ -54,6 +63,30 @@ def test_a_stop_and_a_dash_in_a_line_are_left_out() -> None:
     line = row(4, 50)
 
     assert in_lines([*line, mark(140, 84, 6, 6), mark(160, 68, 20, 8)]) == [line]
+
+
+@pytest.mark.parametrize(
+    ("lean", "top", "bottom", "times_read"),
+    [(18, 40, 100, 0), (2, 40, 100, 1), (-18, 40, 100, 1), (18, 52, 88, 1), (18, 58, 118, 1)],
+    ids=["a slash", "upright", "leaning back", "no higher", "only lower"],
+)
+def test_a_slash_between_digits_is_left_out(lean: int, top: int, bottom: int, times_read: int) -> None:
+    before, after = row(2, 50), row(4, 50, left=110)
+    line = stroke((74 + lean, top), (74, bottom))
+
+    assert in_lines([*before, line, *after]) == [[*before, *[line] * times_read, *after]]
+
+
+def test_a_slash_at_the_end_of_a_line_is_none() -> None:
+    line = [*row(3, 50), stroke((128, 40), (110, 100))]
+
+    assert in_lines(line) == [line]
+
+
+def test_a_high_digit_that_is_no_straight_stroke_is_read() -> None:
+    bent = stroke((92, 40), (76, 70), (76, 100))
+
+    assert in_lines([*row(2, 50), bent, *row(2, 50, left=110)])[0][2] == bent
 
 
 def test_of_nothing_there_are_no_lines() -> None:
