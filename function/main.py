@@ -46,7 +46,7 @@ from .answer import (
     with_recorded,
 )
 from .classify import Classifier
-from .decode import CLOSE_SIDE, Pixels, decode
+from .decode import CLOSE_SIDE, Picture, Pixels, decode
 from .errors import BadRequest, Busy, MethodNotAllowed, NotFound, Problem, TooLarge, Unavailable, Unreadable
 from .exchange import Exchange
 from .gate import Gate
@@ -219,25 +219,35 @@ def read_digits(data: bytes, expect: str, timing: Timing) -> Reading:
     with one_reads:
         ink = find_ink(picture.pixels)
         timing.done("locate")
-        lines, quarters = read_lines(picture.pixels, ink, expect)
+        first = glance(ink, expect)
+        is_small = are_small(first) and picture.reduction > WORTHWHILE
+        lines, quarters = (first, 0) if is_small else read_lines(picture.pixels, ink, first, expect)
         timing.done("classify")
-    if are_small(lines) and picture.reduction > WORTHWHILE:
-        with suppress(Unreadable, MemoryError):  # what was read from afar is an answer, too
-            closer = decode(data, max_pixels=settings.max_pixels, side=CLOSE_SIDE)
-            with one_reads:
-                closely = read_lines(closer.pixels, find_ink(closer.pixels), expect)
-            if standing(closely[0]) >= standing(lines):
-                picture, (lines, quarters) = closer, closely
+    if is_small:
+        picture, lines, quarters = read_closer(data, picture, ink, first, expect)
         timing.done("closer")
     shape = picture.pixels.shape
     return as_reading(lines, lambda box: picture.place(turned_back(box, quarters, shape)), expect, quarters)
 
 
-def read_lines(pixels: Pixels, ink: Ink, expect: str) -> tuple[Lines, int]:
-    """With the quarters counter-clockwise by which the picture was turned for it."""
+def read_closer(data: bytes, picture: Picture, ink: Ink, first: Lines, expect: str) -> tuple[Picture, Lines, int]:
+    """What is read from near by, or from afar if nearness fails, or shows less than the `first` glance from afar."""
+    with suppress(Unreadable, MemoryError):
+        closer = decode(data, max_pixels=settings.max_pixels, side=CLOSE_SIDE)
+        with one_reads:
+            fine = find_ink(closer.pixels)
+            lines, quarters = read_lines(closer.pixels, fine, glance(fine, expect), expect)
+        if standing(lines) >= standing(first):
+            return closer, lines, quarters
+    with one_reads:
+        return picture, *read_lines(picture.pixels, ink, first, expect)
+
+
+def read_lines(pixels: Pixels, ink: Ink, first: Lines, expect: str) -> tuple[Lines, int]:
+    """What a `first` glance at the ink becomes, with the quarters counter-clockwise by which the picture was turned."""
     if expect == "digit":  # one digit does not tell which way is up
-        return read_ink(ink, expect), 0
-    lines, quarters = read_upright(ink, expect)
+        return refined(ink, first, expect), 0
+    lines, quarters = read_upright(ink, first, expect)
     return (lines, quarters) if holds_one(ink, expect) else read_sheet(pixels, lines, quarters, expect)
 
 
@@ -250,18 +260,22 @@ def read_sheet(pixels: Pixels, lines: Lines, quarters: int, expect: str) -> tupl
     on_it = without_edges(lines, np.rot90(sheet, quarters))
     if on_it == lines and is_trusted(lines):
         return lines, quarters
-    alone, turned = read_upright(ink_on_sheet(pixels, sheet), expect)
+    ink = ink_on_sheet(pixels, sheet)
+    alone, turned = read_upright(ink, glance(ink, expect), expect)
     alone = without_edges(alone, np.rot90(sheet, turned))
     return (alone, turned) if standing(alone) > standing(lines) else (on_it or lines, quarters)
 
 
-def read_upright(ink: Ink, expect: str) -> tuple[Lines, int]:
-    return upright(ink, partial(glance, expect=expect), partial(read_ink, expect=expect))
+def read_upright(ink: Ink, first: Lines, expect: str) -> tuple[Lines, int]:
+    return upright(ink, first, partial(glance, expect=expect), partial(refined, expect=expect))
 
 
 def read_ink(ink: Ink, expect: str) -> Lines:
-    """Lines of marks as the model sees them, cut and joined so that they are digits."""
-    lines = glance(ink, expect)
+    return refined(ink, glance(ink, expect), expect)
+
+
+def refined(ink: Ink, lines: Lines, expect: str) -> Lines:
+    """Lines of marks as the model saw them at first, cut and joined so that they are digits."""
     if holds_one(ink, expect):
         if is_nothing(lines) and not holds_one(ink, "auto"):
             others = read_ink(ink, "auto")  # what stood out may have been a shadow, or the edge of the paper

@@ -15,20 +15,23 @@ GOOD = 0.7  # no other way up is taken where fewer of the marks are surely digit
 CLEAR = 3  # … or not by so many marks more than the other way
 
 
-def upright(ink: Ink, glance: Callable[[Ink], Lines], read: Callable[[Ink], Lines]) -> tuple[Lines, int]:
-    """What is read in `ink` the right way up, and by how many quarters counter-clockwise it was turned for that.
+def upright(
+    ink: Ink, first: Lines, glance: Callable[[Ink], Lines], refine: Callable[[Ink, Lines], Lines]
+) -> tuple[Lines, int]:
+    """What is read in `ink` the right way up, and by how many quarters counter-clockwise it was turned for that, where
+    a `first` glance at it was taken.
 
     Of the other ways up at most one is read: to `glance` at them, which cuts nothing, takes far less.
     """
-    lines = read(ink)
+    lines = refine(ink, first)
     if is_trusted(lines):
         return lines, 0
     ways = {quarters: np.ascontiguousarray(np.rot90(ink, quarters)) for quarters in (1, 2, 3)}
-    promise = {quarters: standing(glance(way)) for quarters, way in ways.items()}
-    best = max(promise, key=lambda quarters: promise[quarters])
-    if promise[best] <= standing(lines):
+    seen = {quarters: glance(way) for quarters, way in ways.items()}
+    best = max(seen, key=lambda quarters: standing(seen[quarters]))
+    if standing(seen[best]) <= standing(lines):
         return lines, 0
-    turned = read(ways[best])
+    turned = refine(ways[best], seen[best])
     is_clear = standing(turned) >= max(0, standing(lines)) + CLEAR
     if is_clear and sure_share(turned) >= GOOD and says_which_way(turned):
         return turned, best
