@@ -4,6 +4,8 @@
     python train.py --epochs 1 --limit 2000 --out /tmp/model       # a quick look
     python train.py --start model/digits.keras --epochs 12 --extra set/     # on, with corrected records
     python train.py --start model/digits.keras --epochs 8 --judge           # on, but only whether it is a digit at all
+    python train.py --large --epochs 7 --out teacher     # a larger model …
+    python train.py --start model/digits.keras --epochs 10 --teacher teacher/digits.keras     # … and on, by its answers
 
 A run that was stopped goes on where it was when it is started again. The model is chosen and reported on
 held-out writers; the MNIST test set is left to `make figures`.
@@ -13,7 +15,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,13 +36,19 @@ from training.shapes import drawn_digits, no_digits
 # ── Settings ──────────────────────────────────────────────────────────────────────────────────────────────────
 CLASSES = NOT_A_DIGIT + 1
 CHANNELS = (16, 24, 80)  # at 14×14, 7×7 and 4×4: the cheap, small maps get the weights
-JUDGES = 24  # hidden units that decide whether it is a digit
+JUDGES, LARGE_JUDGES = 24, 64  # hidden units that decide whether it is a digit
 DROPOUT = 0.25
 EPOCHS = 170
 BATCH = 128
 LEARNING_RATE = 3e-3  # at its peak; warmed up over one epoch, then a cosine down to zero
 GENTLE_RATE = 5e-4  # likewise, where a trained model is trained on …
 KEPT = 0.4  # … and so much of its weights is kept, against forgetting
+LARGE = (32, 64, 128)  # channels of the model that is to teach
+LARGE_RATE = 2e-3  # likewise, for that …
+TAUGHT_RATE = 1e-3  # … and where a trained model is taught by it …
+TAUGHT_KEPT = 0.2  # … of whose own weights so much is kept
+TAUGHT = 0.7  # so much of what is learnt of which digit it is is the teacher's answer, the rest the label …
+TAUGHT_NONE = 0.5  # … and so much of whether it is one
 JUDGE_RATE = 2e-3  # at its peak, where only whether it is a digit is learnt
 WEIGHT_DECAY = 5e-2
 LABEL_SMOOTHING = 0.05  # (Szegedy et al., 2016); the temperature that calibrates takes it back
@@ -49,8 +57,9 @@ SEED = 7
 DRAWN_DIGITS = 0.15  # for each digit of MNIST's, so many of other hands, drawn by training/shapes.py …
 DRAWN_OTHERS = 0.25  # … so many glyphs of what is no digit …
 CUT_PIECES = 0.15  # … and so many pieces of digits that were side by side, cut as training/pieces.py does
-JUDGED = 3  # times as much of all that is drawn, where only whether it is a digit is learnt …
-EXPECTED = 0.04  # … and the odds of none against any digit that are expected of pictures then
+JUDGED = 3  # times as much of all that is drawn, where only whether it is a digit is learnt
+VARIED = 3  # times as much of all, MNIST's digits so many times, for a teacher and whom it teaches: no two drawn alike
+EXPECTED = 0.04  # the odds of none against any digit that are expected of pictures
 EXTRA = 0.1  # of what is trained on: what people's own glyphs are repeated to …
 MOST_REPEATED = 20  # … but not more often than this
 SAMPLES = 200  # of what is drawn, shown in the model card
@@ -79,14 +88,9 @@ def with_extra(training: Split, extra: Split) -> Split:
 def build() -> keras.Model:
     """(n, 28, 28, 1) in [0, 1] → (n, 11) logits: of the ten digits among themselves, and of none against any.
 
-    Five convolutions, two of them residual (He et al., 2016), then a depthwise 4×4 one in place of average pooling (as
-    in MobileFaceNets, Chen et al., 2018). Strides, not pooling, make the maps small: most of the time would go into the
-    first two otherwise. Whether it is a digit at all is decided from the same maps, beside and not among the digits.
+    Five convolutions, two of them residual (He et al., 2016). Strides, not pooling, make the maps small: most of the
+    time would go into the first two otherwise.
     """
-
-    def normalised(x: Any, filters: int, size: int = 3, stride: int = 1) -> Any:
-        x = layers.Conv2D(filters, size, strides=stride, padding="same", use_bias=False)(x)
-        return layers.BatchNormalization()(x)
 
     def stage(x: Any, filters: int) -> Any:
         x = layers.ReLU()(normalised(x, filters, stride=2))
@@ -95,11 +99,35 @@ def build() -> keras.Model:
     first, second, third = CHANNELS
     glyph = keras.Input((28, 28, 1))
     x = layers.ReLU()(normalised(glyph, first, size=5, stride=2))
-    x = stage(stage(x, second), third)
-    pooled = layers.Dropout(DROPOUT)(layers.Flatten()(layers.DepthwiseConv2D(4)(x)))
+    return with_outputs(glyph, stage(stage(x, second), third), JUDGES)
+
+
+def build_large() -> keras.Model:
+    """The same with ten times the weights: two residual blocks of two convolutions at each size. Too slow to serve."""
+
+    def block(x: Any, filters: int) -> Any:
+        inner = layers.ReLU()(normalised(x, filters))
+        return layers.ReLU()(layers.Add()([x, normalised(inner, filters)]))
+
+    glyph = x = keras.Input((28, 28, 1))
+    for filters in LARGE:
+        x = layers.ReLU()(normalised(x, filters, size=5 if x is glyph else 3, stride=2))
+        x = block(block(x, filters), filters)
+    return with_outputs(glyph, x, LARGE_JUDGES)
+
+
+def normalised(x: Any, filters: int, size: int = 3, stride: int = 1) -> Any:
+    x = layers.Conv2D(filters, size, strides=stride, padding="same", use_bias=False)(x)
+    return layers.BatchNormalization()(x)
+
+
+def with_outputs(glyph: Any, maps: Any, judges: int) -> keras.Model:
+    """What is decided from 4×4 maps: which digit it is, by a depthwise 4×4 convolution in place of average pooling (as
+    in MobileFaceNets, Chen et al., 2018), and, beside and not among the digits, whether it is one at all."""
+    pooled = layers.Dropout(DROPOUT)(layers.Flatten()(layers.DepthwiseConv2D(4)(maps)))
     which = layers.Dense(NOT_A_DIGIT, name="which")(pooled)
-    whole = layers.Dropout(DROPOUT)(layers.Flatten()(x))
-    none = layers.Dense(1, name="none")(layers.Dense(JUDGES, activation="relu", name="judges")(whole))
+    whole = layers.Dropout(DROPOUT)(layers.Flatten()(maps))
+    none = layers.Dense(1, name="none")(layers.Dense(judges, activation="relu", name="judges")(whole))
     return keras.Model(glyph, layers.Concatenate()([which, none]), name="digits")
 
 
@@ -109,23 +137,29 @@ def let_learn(model: keras.Model, *, only_judge: bool) -> None:
         layer.trainable = not only_judge or (isinstance(layer, layers.Dense) and layer.name != "which")
 
 
-def loss(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-    """(n,) cross-entropy of whether it is a digit and, for those that are, of which.
+def targets(labels: tf.Tensor) -> tf.Tensor:
+    """(n,) labels → (n, 12): how likely each digit is to be, whether it is none, and whether it says which it is.
 
     What is no digit does not say which one it is unlike: a Y would teach that an open 4 is no 4.
     """
-    is_none = labels[:, NOT_A_DIGIT]
-    of_none = tf.nn.sigmoid_cross_entropy_with_logits(is_none, logits[:, NOT_A_DIGIT])
-    of_which = keras.losses.categorical_crossentropy(
-        labels[:, :NOT_A_DIGIT], logits[:, :NOT_A_DIGIT], from_logits=True, label_smoothing=LABEL_SMOOTHING
-    )
-    return of_none + (1 - is_none) * of_which
+    is_none = tf.cast(labels == NOT_A_DIGIT, tf.float32)[:, tf.newaxis]
+    which = (1 - LABEL_SMOOTHING) * tf.one_hot(labels, NOT_A_DIGIT) + LABEL_SMOOTHING / NOT_A_DIGIT
+    return tf.concat([which, is_none, 1 - is_none], axis=1)
 
 
-def accuracy(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-    """Which of the digits that are digits are right, of (n, 11) labels and logits."""
-    right = tf.cast(tf.argmax(labels, axis=1) == tf.argmax(logits[:, :NOT_A_DIGIT], axis=1), tf.float32)
-    return tf.boolean_mask(right, labels[:, NOT_A_DIGIT] == 0)
+def loss(wanted: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    """(n,) cross-entropy of whether it is a digit and, for those that are, of which."""
+    none, is_digit = wanted[:, NOT_A_DIGIT], wanted[:, NOT_A_DIGIT + 1]
+    of_none = tf.nn.sigmoid_cross_entropy_with_logits(none, logits[:, NOT_A_DIGIT])
+    of_which = tf.nn.softmax_cross_entropy_with_logits(wanted[:, :NOT_A_DIGIT], logits[:, :NOT_A_DIGIT])
+    return of_none + is_digit * of_which
+
+
+def accuracy(wanted: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    """Which of the digits that are digits are right, of (n, 12) targets and (n, 11) logits."""
+    which = tf.argmax(wanted[:, :NOT_A_DIGIT], axis=1)
+    right = tf.cast(which == tf.argmax(logits[:, :NOT_A_DIGIT], axis=1), tf.float32)
+    return tf.boolean_mask(right, wanted[:, NOT_A_DIGIT + 1] == 1)
 
 
 def compile_for(model: keras.Model, *, peak: float, steps: int, warm_up: int) -> None:
@@ -140,12 +174,40 @@ def compile_for(model: keras.Model, *, peak: float, steps: int, warm_up: int) ->
     )
 
 
+Example = Callable[
+    [tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]
+]  # glyphs and labels → the same as they are shown
+
+
 def example(glyphs: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    return augment(glyphs), tf.one_hot(labels, CLASSES)
+    return augment(glyphs), targets(labels)
+
+
+def taught_by(teacher: keras.Model) -> Example:
+    """Examples as `example` makes them, with what the teacher says of each as it looks then (Hinton et al., 2015; Beyer
+    et al., 2022)."""
+
+    def taught(glyphs: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        glyphs, wanted = example(glyphs, labels)
+        said = teacher(glyphs, training=False)
+        which = TAUGHT * tf.nn.softmax(said[:, :NOT_A_DIGIT]) + (1 - TAUGHT) * wanted[:, :NOT_A_DIGIT]
+        none = TAUGHT_NONE * tf.sigmoid(said[:, NOT_A_DIGIT:]) + (1 - TAUGHT_NONE) * wanted[:, NOT_A_DIGIT:CLASSES]
+        return glyphs, tf.concat([which, none, wanted[:, CLASSES:]], axis=1)
+
+    return taught
 
 
 # ── Train ─────────────────────────────────────────────────────────────────────────────────────────────────────
-def fit(model: keras.Model, training: Split, validation: Split, *, peak: float, epochs: int, progress: Path) -> None:
+def fit(
+    model: keras.Model,
+    training: Split,
+    validation: Split,
+    *,
+    examples: Example,
+    peak: float,
+    epochs: int,
+    progress: Path,
+) -> None:
     """Train, or go on training what `progress` holds of a run that was stopped."""
     steps = -(-len(training[1]) // BATCH)
     compile_for(model, peak=peak, steps=steps * epochs, warm_up=steps)
@@ -154,8 +216,8 @@ def fit(model: keras.Model, training: Split, validation: Split, *, peak: float, 
         (progress / "history.csv").unlink(missing_ok=True)
     progress.mkdir(parents=True, exist_ok=True)
     model.fit(
-        data.batch(BATCH).map(example, num_parallel_calls=2).prefetch(4),
-        validation_data=(scale(validation[0]), tf.one_hot(validation[1], CLASSES)),
+        data.batch(BATCH).map(examples, num_parallel_calls=2).prefetch(4),
+        validation_data=(scale(validation[0]), targets(validation[1])),
         epochs=epochs,
         verbose=2,
         callbacks=[
@@ -166,11 +228,11 @@ def fit(model: keras.Model, training: Split, validation: Split, *, peak: float, 
     )
 
 
-def blend(model: keras.Model, start: list[Any]) -> None:
+def blend(model: keras.Model, start: list[Any], kept: float) -> None:
     """Let the weights be between those at the `start` and those of now: better on both than either is on the other
     (Wortsman et al., 2022)."""
     weights = zip(model.get_weights(), start, strict=True)
-    model.set_weights([(1 - KEPT) * after + KEPT * before for after, before in weights])
+    model.set_weights([(1 - kept) * after + kept * before for after, before in weights])
 
 
 def odds_of_none(labels: Bytes) -> float:
@@ -202,11 +264,43 @@ def evaluate(model: keras.Model, unseen: Split, digits: int, out: Path) -> float
 
 
 # ── All of it ─────────────────────────────────────────────────────────────────────────────────────────────────
+def learn(training: Split, validation: Split, how: argparse.Namespace) -> keras.Model:
+    """A model from nothing, or what becomes of the one that it starts from."""
+    new = build_large if how.large else build
+    model = keras.models.load_model(how.start, compile=False) if how.start else new()
+    let_learn(model, only_judge=how.judge)
+    model.summary()
+    before, odds = model.get_weights(), odds_of_none(training[1]) / EXPECTED
+    if how.start:
+        expect(model, odds)  # as in what it is to learn from
+    examples = taught_by(keras.models.load_model(how.teacher, compile=False)) if how.teacher else example
+    fit(model, training, validation, examples=examples, peak=peak(how), epochs=how.epochs, progress=how.progress)
+    let_learn(model, only_judge=False)  # for whoever trains it on
+    if not how.large:  # a teacher speaks of what it learnt from
+        expect(model, 1 / odds)
+    if how.start and not how.judge:
+        blend(model, before, TAUGHT_KEPT if how.teacher else KEPT)
+    return model
+
+
+def peak(how: argparse.Namespace) -> float:
+    """Of the learning rate."""
+    if how.judge:
+        return JUDGE_RATE
+    if how.teacher:
+        return TAUGHT_RATE
+    if how.start:
+        return GENTLE_RATE
+    return LARGE_RATE if how.large else LEARNING_RATE
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--epochs", type=int, default=EPOCHS)
     parser.add_argument("--start", type=Path, help="train on from this model, gently, instead of from nothing")
     parser.add_argument("--judge", action="store_true", help="learn only whether it is a digit; with --start")
+    parser.add_argument("--large", action="store_true", help="train a larger model, which is to teach")
+    parser.add_argument("--teacher", type=Path, help="learn the answers of this model, too; with --start")
     parser.add_argument("--limit", type=int, help="use only the first LIMIT training digits")
     parser.add_argument(
         "--extra", type=Path, help="folder of glyphs to train on too: what `function.records export` wrote"
@@ -215,26 +309,18 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "model")
     parser.add_argument("--progress", type=Path, default=Path(__file__).parent / ".train", help="kept to resume")
     arguments = parser.parse_args(argv)
-    if arguments.judge and not arguments.start:
-        parser.error("--judge trains a model on: name it with --start")
+    if (arguments.judge or arguments.teacher) and not arguments.start:
+        parser.error("--judge and --teacher train a model on: name it with --start")
 
     keras.utils.set_random_seed(SEED)
     training, validation = hold_out(*load_mnist("train", arguments.limit))
+    if arguments.large or arguments.teacher:
+        training = join(*[training] * VARIED)
     training, unseen = with_drawn(training, SEED, JUDGED if arguments.judge else 1), with_drawn(validation, SEED + 1)
     if arguments.extra:
         training = with_extra(training, load_idx(arguments.extra, "train"))
     print(f"{len(training[1])} glyphs to train on, {len(validation[1])} by other writers to validate on")
-    model = keras.models.load_model(arguments.start, compile=False) if arguments.start else build()
-    let_learn(model, only_judge=arguments.judge)
-    model.summary()
-    start = model.get_weights()
-    peak = JUDGE_RATE if arguments.judge else GENTLE_RATE if arguments.start else LEARNING_RATE
-    fit(model, training, validation, peak=peak, epochs=arguments.epochs, progress=arguments.progress)
-    if arguments.judge:
-        let_learn(model, only_judge=False)  # for whoever trains it on
-        expect(model, EXPECTED / odds_of_none(training[1]))
-    elif arguments.start:
-        blend(model, start)
+    model = learn(training, validation, arguments)
 
     arguments.out.mkdir(parents=True, exist_ok=True)
     model.save(arguments.out / "digits.keras")

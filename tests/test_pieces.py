@@ -51,6 +51,14 @@ def test_a_piece_is_what_most_of_it_is() -> None:
     assert what_it_is(piece(page, 0, 46), layers, labels) is None  # nearly all of it
 
 
+def test_a_digit_with_a_one_that_touches_it_is_none_however_little_ink_the_one_has() -> None:
+    layers = np.stack([strokes(ZERO), np.roll(strokes(ONE), 10, axis=1)])
+    page, labels = layers.max(axis=0), np.array([0, 1], np.uint8)
+
+    assert layers[1].sum() < 0.35 * page.sum()
+    assert what_it_is(piece(page, 0, 120), layers, labels) == NOT_A_DIGIT
+
+
 def test_a_piece_that_might_as_well_be_a_one_is_not_shown() -> None:
     layers = np.stack([strokes(SEVEN), strokes(ZERO)])
     layers[0, :, 60:70] = 255

@@ -144,6 +144,25 @@ class TestTraining:
         told = subprocess.run(command, capture_output=True, text=True, check=True)
         assert told.stdout.split() == ["judges", "none"]
 
+    def test_a_larger_model_teaches(self, trained: Trained, mnist_dir: Path, tmp_path: Path) -> None:
+        start, teacher = trained.folder / "digits.keras", tmp_path / "teacher"
+        common = ("--limit", "500", "--epochs", "1", "--min-accuracy", "0", "--progress", str(tmp_path / "progress"))
+        large = run("train.py", "--large", *common, "--out", str(teacher), MNIST_DIR=str(mnist_dir))
+        assert large.returncode == 0, large.stdout + large.stderr
+        assert (teacher / "digits.keras").stat().st_size > 5 * start.stat().st_size
+
+        by_it = ("--start", str(start), "--teacher", str(teacher / "digits.keras"))
+        taught = run("train.py", *by_it, *common, "--out", str(tmp_path), MNIST_DIR=str(mnist_dir))
+        assert taught.returncode == 0, taught.stdout + taught.stderr
+        command = [sys.executable, "-c", CHANGED, str(start), str(tmp_path / "digits.keras")]
+        told = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert {"which", "judges", "none"} <= set(told.stdout.split())
+
+    def test_nobody_is_taught_from_nothing(self) -> None:
+        done = run("train.py", "--teacher", "digits.keras")
+        assert done.returncode != 0
+        assert "name it with --start" in done.stderr
+
     def test_too_low_an_accuracy_fails_the_run(self, mnist_dir: Path, tmp_path: Path) -> None:
         done = run(
             "train.py", "--limit", "500", "--epochs", "1", "--min-accuracy", "0.999", "--out", str(tmp_path),

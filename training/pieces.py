@@ -103,6 +103,8 @@ def what_it_is(piece: Mark, layers: Bytes, labels: Bytes) -> int | None:
     main = int(of_piece.argmax())
     if of_digit[main] >= A_DIGIT and np.delete(of_digit, main).max() <= 1 - A_DIGIT:
         return int(labels[main])
+    if np.count_nonzero(of_digit >= A_DIGIT) > 1:
+        return NOT_A_DIGIT  # however little ink one of them is: a 1 beside a 9 makes no 9 of both
     if slimness(piece.ink) < STICK or (of_digit[main] > NO_DIGIT and of_piece[main] > NO_DIGIT):
         return None
     return NOT_A_DIGIT

@@ -11,9 +11,12 @@ from PIL import Image, ImageDraw, ImageFilter
 from function.prepare import NOT_A_DIGIT, SIDE, prepare
 
 from .mnist import Bytes, Split
+from .pieces import enlarged, side_by_side
 
 Random = np.random.Generator
 Points = npt.NDArray[np.float64]  # (n, 2): x to the right and y down, in a unit square
+
+TOUCHING = 0.6  # of the pairs in one box
 
 # ── Shapes as they are taught ─────────────────────────────────────────────────────────────────────────────────
 # Strokes are divided by "|"; a stroke is points on a grid of 10×10; "~" before it makes it a curve through them.
@@ -32,6 +35,8 @@ DIGITS = {
         "0,0 7,0 3,4 | ~ 3,4 7,5 7,9 3,10 0,8",
         "~ 0,1 4,0 7,2 3,4 7,6 7,9 3,10 0,9",
         "~ 0,1 5,0 6,3 2,5 6,5 7,9 3,10 0,9",
+        "~ 1,1 5,0 6,2 3,4 | ~ 3,4 6,5 6,7 0,10",
+        "~ 0,2 4,0 7,1 3,4 6,5 5,8 0,10",
     ),
     4: (
         "2,0 0,6 8,6 | 6,2 6,10",
@@ -312,12 +317,14 @@ def blot(_: Split, random: Random) -> Bytes:
 
 
 def two_digits(digits: Split, random: Random) -> Bytes:
-    """Two digits in one box, side by side or one above the other."""
+    """Two digits in one box: side by side, for the most part so that they touch, or one above the other."""
     one, other = digits[0][random.integers(len(digits[0]), size=2)]
+    if random.random() < TOUCHING:
+        return prepare(side_by_side([enlarged(one, random), enlarged(other, random)], random).max(axis=0))
     apart, level = int(random.integers(13, 22)), int(random.integers(-4, 5))
     page = np.zeros((70, 70), np.uint8)
     page[20:48, 5:33] = one
-    left, top = (5 + apart, 20 + level) if random.random() < 0.8 else (5 + level, 20 + apart)
+    left, top = (5 + apart, 20 + level) if random.random() < 0.6 else (5 + level, 20 + apart)
     page[top : top + SIDE, left : left + SIDE] = np.maximum(page[top : top + SIDE, left : left + SIDE], other)
     return prepare(page)
 
