@@ -174,9 +174,8 @@ def compile_for(model: keras.Model, *, peak: float, steps: int, warm_up: int) ->
     )
 
 
-Example = Callable[
-    [tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]
-]  # glyphs and labels → the same as they are shown
+# Glyphs and labels → glyphs as they are shown, and targets.
+Example = Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 
 
 def example(glyphs: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
