@@ -310,6 +310,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = parser.parse_args(argv)
     if (arguments.judge or arguments.teacher) and not arguments.start:
         parser.error("--judge and --teacher train a model on: name it with --start")
+    if arguments.large and arguments.out == parser.get_default("out"):
+        parser.error("--large makes no model to serve: name another folder with --out")
 
     keras.utils.set_random_seed(SEED)
     training, validation = hold_out(*load_mnist("train", arguments.limit))

@@ -158,10 +158,18 @@ class TestTraining:
         told = subprocess.run(command, capture_output=True, text=True, check=True)
         assert {"which", "judges", "none"} <= set(told.stdout.split())
 
-    def test_nobody_is_taught_from_nothing(self) -> None:
-        done = run("train.py", "--teacher", "digits.keras")
+    @pytest.mark.parametrize(
+        ("arguments", "told"),
+        [
+            (("--teacher", "digits.keras"), "name it with --start"),
+            (("--judge",), "name it with --start"),
+            (("--large",), "name another folder with --out"),
+        ],
+    )
+    def test_what_makes_no_model_to_serve_is_refused_at_once(self, arguments: tuple[str, ...], told: str) -> None:
+        done = run("train.py", *arguments)
         assert done.returncode != 0
-        assert "name it with --start" in done.stderr
+        assert told in done.stderr
 
     def test_too_low_an_accuracy_fails_the_run(self, mnist_dir: Path, tmp_path: Path) -> None:
         done = run(
