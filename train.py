@@ -103,7 +103,7 @@ def build() -> keras.Model:
 
 
 def build_large() -> keras.Model:
-    """The same with ten times the weights: two residual blocks of two convolutions at each size. Too slow to serve."""
+    """The same with eight times the weights: two residual blocks of two convolutions a size. Too slow to serve."""
 
     def block(x: Any, filters: int) -> Any:
         inner = layers.ReLU()(normalised(x, filters))
