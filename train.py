@@ -273,7 +273,7 @@ def learn(training: Split, validation: Split, how: argparse.Namespace) -> keras.
     if how.start:
         expect(model, odds)  # as in what it is to learn from
     examples = taught_by(keras.models.load_model(how.teacher, compile=False)) if how.teacher else example
-    fit(model, training, validation, examples=examples, peak=peak(how), epochs=how.epochs, progress=how.progress)
+    fit(model, training, validation, examples=examples, peak=peak_rate(how), epochs=how.epochs, progress=how.progress)
     let_learn(model, only_judge=False)  # for whoever trains it on
     if not how.large:  # a teacher speaks of what it learnt from
         expect(model, 1 / odds)
@@ -282,8 +282,8 @@ def learn(training: Split, validation: Split, how: argparse.Namespace) -> keras.
     return model
 
 
-def peak(how: argparse.Namespace) -> float:
-    """Of the learning rate."""
+def peak_rate(how: argparse.Namespace) -> float:
+    """Of learning."""
     if how.judge:
         return JUDGE_RATE
     if how.teacher:

@@ -47,9 +47,9 @@ def of_its_height(line: list[Mark]) -> list[Mark]:
 
 
 def without_slashes(line: list[Mark]) -> list[Mark]:
-    between = (is_slash(*three) for three in zip(line, line[1:], line[2:], strict=False))
-    slashes = [False, *between, False]
-    return [mark for mark, is_one in zip(line, slashes, strict=False) if not is_one]
+    threes = zip(line, line[1:], line[2:], strict=False)
+    between = [mark for before, mark, after in threes if not is_slash(before, mark, after)]
+    return [*line[:1], *between, *line[1:][-1:]]
 
 
 def is_slash(before: Mark, mark: Mark, after: Mark) -> bool:
