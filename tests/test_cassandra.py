@@ -316,6 +316,13 @@ class TestTrouble:
                 read_address(f"{cassandra.addresses[0]}/k?dc=nowhere"), password="", ttl=None, changed=lambda: None
             ).probe()
 
+    def test_a_node_that_does_not_see_the_others_yet_makes_no_tables(self, cassandra: Nodes) -> None:
+        hosts = f"{cassandra.addresses[0]},127.0.0.2:1,127.0.0.3:1"
+        with pytest.raises(Down, match="half of the 3 nodes see each other, and 1 does"):
+            CassandraRecords(read_address(f"{hosts}/apart"), password="", ttl=None, changed=lambda: None)
+        with connected(cassandra) as session:
+            assert "apart" not in session.cluster.metadata.keyspaces
+
     def test_what_listens_and_never_answers_does_not_hold_it_up_for_long(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as server:
             began = time.monotonic()

@@ -27,7 +27,7 @@ import pytest
 
 from tests.conftest import Table
 from tests.helpers import Service, draw_digit, encode, free_port, knowing, running_function, wait_until_nothing_waits
-from tests.nodes import Nodes, connected, running_nodes
+from tests.nodes import Nodes, connected, running_nodes, wait_until_they_agree
 
 PICTURE = encode(draw_digit(4, side=28, nib=2))
 CLIENTS = 4
@@ -151,6 +151,11 @@ def count(fault: str, load: Load, rows: list[tuple[str, str]], listing: list[str
     assert max(answer.seconds - answer.database for answer in load.answers) < 2 * PATIENCE  # nor is it late elsewhere
 
 
+def troubles(folder: Path) -> str:
+    """What the function said of Cassandra."""
+    return "\n".join(line for line in (folder / "log").read_text().splitlines() if "forwarder" in line)
+
+
 @pytest.fixture(scope="session")
 def faults(tables: list[Table]) -> Table:
     tables.append(Table("Faults", ("fault", "answered", "queued", "503", "lost", "doubled", "slowest record, s")))
@@ -221,6 +226,7 @@ def test_what_befalls_nodes_under_load_costs_no_answer(
     with running_function(tmp_path, over(nodes, keyspace, WORKERS=str(fault.workers))) as service:
         with under_load(service) as load:
             load.wait_for(is_stored, count=150)
+            wait_until_they_agree(nodes)
             seen = len(load.answers)
             fault.befall(nodes)
             load.wait_for(fault.between, count=200)
@@ -230,7 +236,7 @@ def test_what_befalls_nodes_under_load_costs_no_answer(
         listing = listed(service)
     count(fault.name, load, in_the_table(nodes, keyspace), listing, faults)
     if fault.between is is_stored:  # a quorum is there all the while
-        assert sum(map(is_queued, between)) < 0.1 * len(between)
+        assert sum(map(is_queued, between)) < 0.1 * len(between), troubles(tmp_path)
 
 
 class TestNodesThatMove:

@@ -98,12 +98,15 @@ class CassandraRecords:
         """Run schema.cql, unless all of it is there already: then the function need not be allowed to.
 
         All who begin at once ask the same node, since two nodes that make one table at once give it two ids, and the
-        cluster does not recover from that by itself.
+        cluster does not recover from that by itself. Nodes that have just started do not see each other yet.
         """
         metadata = self._cluster.metadata
         keyspace = metadata.keyspaces.get(self._address.keyspace)
         if keyspace and keyspace.tables.keys() >= TABLES:
             return
+        seen, named = len(metadata.all_hosts()), len(self._address.hosts)
+        if 2 * seen < named:
+            raise Down(f"the tables can be made once half of the {named} nodes see each other, and {seen} does")
         first = min((host for host in metadata.all_hosts() if host.is_up), key=lambda host: host.address)
         for statement in schema(self._address, len(metadata.all_hosts()), self._ttl):
             if not (keyspace and statement.startswith("create keyspace")):
