@@ -10,7 +10,7 @@ import struct
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any
 
 import numpy as np
@@ -29,7 +29,8 @@ AMONG_DIGITS = 0.05  # so many times less likely is a mark none in a line most o
 LEFT_OUT = 0.75  # what is none with this probability, before and after a number, is left out
 UNSURE = 0.6  # a digit with less confidence is said to be doubtful
 WIDE_GAP = 1.2  # of a line's height: such a gap is a space …
-UNUSUAL_GAP = 2.0  # … if it is so much wider than every gap that is none
+UNUSUAL_GAP = 2.0  # … if it is so much wider than every gap of its line that is none …
+UNUSUAL_ON_PAGE = 1.6  # … or of any line: in a grid with empty cells all of a line's gaps may be spaces
 
 TURNED = {1: "turned to the left", 2: "turned upside down", 3: "turned to the right"}
 
@@ -121,7 +122,8 @@ class Reading:
 def as_reading(lines: Lines, place: Callable[[Box], Box], expect: str = "auto", turned: int = 0) -> Reading:
     """What lines of marks say. `place` gives for a mark's box its place in the upright picture."""
     limit = SURELY_NONE if expect == "digit" else NONE
-    said = [[as_digits(number, limit, place) for number in numbers(among_digits(line))] for line in lines]
+    lines = [among_digits(line) for line in lines]
+    said = [[as_digits(number, limit, place) for number in numbers(line, space)] for line, space in with_spaces(lines)]
     if any(has_digit(number) for line in said for number in line):
         said = [[trimmed(number) for number in line if has_digit(number)] for line in said]
     return Reading([line for line in said if line], turned)
@@ -136,15 +138,30 @@ def among_digits(line: Sequence[Seen]) -> list[Seen]:
     return [replace(seen, probabilities=row / row.sum()) for seen, row in zip(line, weighed, strict=True)]
 
 
-def numbers(line: Sequence[Seen]) -> Iterator[list[Seen]]:
-    """The marks of a line, divided where the gap is a space: wide, and wider by far than all that are none."""
+def with_spaces(lines: Lines) -> Iterator[tuple[list[Seen], float]]:
+    """Each line with the narrowest of its gaps that is a space."""
+    of_lines = [gaps(line) for line in lines]
+    on_page = narrowest_space(chain(*of_lines), UNUSUAL_ON_PAGE) if len(lines) > 1 else np.inf
+    for line, of_line in zip(lines, of_lines, strict=True):
+        yield line, min(on_page, narrowest_space(of_line if len(of_line) > 1 else [0.0, *of_line], UNUSUAL_GAP))
+
+
+def gaps(line: Sequence[Seen]) -> list[float]:
+    """Between its marks, in heights of the line."""
     height = median([seen.mark.height for seen in line])
-    gaps = [max(0.0, (right.mark.box[0] - left.mark.box[2]) / height) for left, right in pairwise(line)]
-    ordered = sorted(gaps) if len(gaps) > 1 else [0.0, *gaps]
-    spaces = (wide for narrow, wide in pairwise(ordered) if wide > max(WIDE_GAP, UNUSUAL_GAP * narrow))
-    space = next(spaces, np.inf)
+    return [max(0.0, (right.mark.box[0] - left.mark.box[2]) / height) for left, right in pairwise(line)]
+
+
+def narrowest_space(widths: Iterable[float], unusual: float) -> float:
+    """Of gaps, the first that is wide, and `unusual` times as wide as the next narrower one; infinite if none is."""
+    pairs = pairwise(sorted(widths))
+    return next((wide for narrow, wide in pairs if wide > max(WIDE_GAP, unusual * narrow)), np.inf)
+
+
+def numbers(line: Sequence[Seen], space: float) -> Iterator[list[Seen]]:
+    """The marks of a line, divided where a gap is as wide as a `space`."""
     number = [line[0]]
-    for gap, seen in zip(gaps, line[1:], strict=True):
+    for gap, seen in zip(gaps(line), line[1:], strict=True):
         if gap >= space:
             yield number
             number = []

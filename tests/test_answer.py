@@ -201,6 +201,13 @@ class TestAsReading:
         marks = [seen(digit, left=left) for digit, left in enumerate(lefts, 1)]
         assert as_reading([marks], there).result == result
 
+    def test_a_gap_that_is_wider_than_those_of_the_other_lines_is_a_space(self) -> None:
+        apart, near = line(1, 2, 3, gap=20), line(4, 5, 6)
+        assert as_reading([apart], there).result == "123"
+        assert as_reading([apart, line(4, 5, 6, gap=20)], there).result == "123\n456"
+        assert as_reading([apart, near], there).result == "123\n456"
+        assert as_reading([line(1, 2, 3, gap=30), near], there).result == "1 2 3\n456"
+
     def test_boxes_are_where_they_are_placed(self) -> None:
         def twice(box: Box) -> Box:
             left, top, right, bottom = box
