@@ -26,6 +26,7 @@ SMALLEST = 24  # pixels a side of what may be a box or a line …
 ROOM = 48  # … and of a picture in which there is room for one
 MOST_PIECES = 400  # the largest: each is compared with each
 MOST = 4  # times the picture: what may be boxes covers no more together, for boxes in boxes are looked at one by one
+ALIKE = 0.2  # of its width and height: so little larger or smaller is a box's neighbour
 FLAT = 2.5  # times as wide as high: so flat a piece is a line, or a row of boxes, if there is a line in it
 BARE = 1 / 20  # of its width: a piece that is no higher anywhere, on average, is a line and nothing else
 FINE = 48  # pixels a side: lines of a box are looked for at this size, for it is straightened first …
@@ -61,8 +62,8 @@ def erase_boxes(ink: Ink) -> Ink:
 
 
 def may_be_boxes(boxes: Ints, shape: tuple[int, ...]) -> Ints:
-    """Which pieces are flat and longer than any digit, or surround others, and lie within the picture of `shape`: what
-    leaves it is its paper's."""
+    """Which pieces are flat and longer than any digit, or surround others, or are as large as one of these, whose digit
+    may touch it; and lie within the picture of `shape`: what leaves it is its paper's."""
     sides = (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
     largest = np.argsort(sides)[-MOST_PIECES:]
     large = largest[sides[largest] >= SMALLEST]
@@ -72,10 +73,18 @@ def may_be_boxes(boxes: Ints, shape: tuple[int, ...]) -> Ints:
     surrounds = np.any(((left_top < boxes[:, :2]) & (right_bottom > boxes[:, 2:])).all(axis=2), axis=1)
     inside = ((boxes[:, :2] >= EDGE) & (boxes[:, 2:] <= np.array(shape[::-1]) - EDGE)).all(axis=1)
     flat = (widths > FLAT * heights) & (widths > heights.max(initial=0))
-    chosen = np.flatnonzero(inside & (flat | surrounds))
+    likely = flat | surrounds
+    chosen = np.flatnonzero(inside & (likely | are_alike(boxes, boxes[inside & likely])))
     areas = (widths * heights)[chosen]
     order = np.argsort(areas)
     return np.asarray(large[chosen[order][np.cumsum(areas[order]) <= MOST * shape[0] * shape[1]]])
+
+
+def are_alike(boxes: Ints, others: Ints) -> Mask:
+    """(n,) which of (n, 4) boxes are about as wide and as high as one of the others."""
+    sizes, of_others = boxes[:, np.newaxis, 2:] - boxes[:, np.newaxis, :2], others[:, 2:] - others[:, :2]
+    widths_and_heights_are = np.abs(sizes - of_others) <= ALIKE * of_others
+    return np.asarray(np.any(np.all(widths_and_heights_are, axis=2), axis=1))
 
 
 def without_box(piece: Ink, thickest: float) -> Ink:

@@ -210,6 +210,16 @@ def test_a_digit_that_touches_its_box_is_taken_out_of_it() -> None:
     assert (left[digits == 0] > LEVEL).sum() <= 0.1 * (around > LEVEL).sum()
 
 
+def test_a_digit_that_touches_its_box_of_several_is_taken_out_of_it() -> None:
+    digits, around = number(), drawn(boxed(apart=8))
+    touching = drawn([(300, 120, 300, 150)], nib=8, ink=255)
+
+    left = erase_boxes(np.maximum(np.maximum(digits, touching), around))
+
+    assert (left[digits > 128] > 128).all()
+    assert (left[digits == 0] > LEVEL).sum() <= 0.1 * (around > LEVEL).sum()
+
+
 def test_the_bar_of_a_five_is_no_line() -> None:
     five = drawn([(200, 80, 340, 74), (200, 90, 196, 180), (196, 180, 330, 230), (330, 230, 200, 290)], nib=8, ink=255)
 
