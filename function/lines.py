@@ -20,8 +20,6 @@ LOWEST, HIGHEST = 0.5, 2.2  # of its line's height: lower marks are stops, dashe
 SLASH = 1.2  # times as high as the marks beside it: so high is a slash, as in dates, while hardly any 1 is …
 LEANING = 0.1  # … that leans so much, in pixels to the right for each up …
 STRAIGHT = 0.15  # … and is so thin for its length, by their standard deviations
-SIDE = 1.4  # times as high as what is beside it: so high is a side of a box that was not seen as one …
-THIN = 0.06  # … and so thin, by the same standard
 
 
 def in_lines(marks: Sequence[Mark]) -> list[list[Mark]]:
@@ -37,31 +35,10 @@ def in_lines(marks: Sequence[Mark]) -> list[list[Mark]]:
                 lines[-1].append(index)
                 continue
         lines.append([index])
-    rows = [[marks[index] for index in sorted(line, key=lambda index: marks[index].box[0])] for line in lines]
-    return [without_slashes(of_its_height(without_sides(row))) for row in rows]
-
-
-def without_sides(line: list[Mark]) -> list[Mark]:
-    """Without thin strokes that are much higher than what is not so thin, and surpass it above and below alike."""
-    thin = [is_straight(mark, THIN) for mark in line]
-    others = [mark for mark, is_thin in zip(line, thin, strict=True) if not is_thin]
-    if not others:
-        return line
-    least = SIDE * median([mark.height for mark in others])
     return [
-        mark
-        for mark, is_thin in zip(line, thin, strict=True)
-        if not (is_thin and mark.height >= least and surpasses(mark, nearest(mark, others)))
+        without_slashes(of_its_height([marks[index] for index in sorted(line, key=lambda index: marks[index].box[0])]))
+        for line in lines
     ]
-
-
-def nearest(mark: Mark, others: Sequence[Mark]) -> Mark:
-    return min(others, key=lambda other: abs(other.middle[0] - mark.middle[0]))
-
-
-def surpasses(mark: Mark, other: Mark) -> bool:
-    """Whether it is higher, and lower: it does not stand on the same line, as a tall 1 does."""
-    return abs(mark.middle[1] - other.middle[1]) < (mark.height - other.height) / 4
 
 
 def of_its_height(line: list[Mark]) -> list[Mark]:
@@ -81,23 +58,9 @@ def is_slash(before: Mark, mark: Mark, after: Mark) -> bool:
     is_higher = mark.height >= SLASH * max(before.height, after.height)
     if not is_higher or 2 * top > before.box[1] + after.box[1] or 2 * bottom < before.box[3] + after.box[3]:
         return False
-    _, both, down = spread(mark)
-    return is_straight(mark, STRAIGHT) and -both >= LEANING * down
-
-
-def is_straight(mark: Mark, thinness: float) -> bool:
-    """Whether it is a stroke, more upright than level, that is no thicker for its length."""
-    if mark.width > mark.height:
-        return False
-    across, both, down = spread(mark)
-    return across * down - both**2 <= (thinness * down) ** 2
-
-
-def spread(mark: Mark) -> tuple[float, float, float]:
-    """The variance of its ink's columns, their covariance with its rows, and the variance of these, in pixels²."""
     rows, columns = np.nonzero(mark.ink > LEVEL)
     (across, both), (_, down) = np.cov(columns, rows, ddof=0)
-    return float(across), float(both), float(down)
+    return bool(-both >= LEANING * down and across - both**2 / down <= STRAIGHT**2 * down)
 
 
 def slope(middles: Floats, heights: npt.NDArray[np.intp]) -> float:

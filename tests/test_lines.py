@@ -89,26 +89,5 @@ def test_a_high_digit_that_is_no_straight_stroke_is_read() -> None:
     assert in_lines([*row(2, 50), bent, *row(2, 50, left=110)])[0][2] == bent
 
 
-@pytest.mark.parametrize(
-    ("top", "bottom", "times_read"),
-    [(36, 104, 0), (44, 96, 1), (22, 90, 1), (50, 118, 1)],
-    ids=["a side of a box", "hardly higher", "a tall 1", "a 1 that goes far down"],
-)
-@pytest.mark.parametrize("place", [0, 1, 3])
-def test_the_side_of_a_box_beside_digits_is_left_out(place: int, top: int, bottom: int, times_read: int) -> None:
-    digits, x = row(3, 50, pitch=60, left=20), 10 + 60 * place
-    line = stroke((x, top), (x, bottom), pen=3)
-
-    read = in_lines(shuffled([*digits, line]))
-
-    assert read == [[*digits[:place], *[line] * times_read, *digits[place:]]]
-
-
-def test_strokes_alone_are_ones_however_high() -> None:
-    ones = [stroke((60 * place, 50), (60 * place, 90 + 30 * place)) for place in range(1, 4)]
-
-    assert in_lines(ones) == [ones]
-
-
 def test_of_nothing_there_are_no_lines() -> None:
     assert in_lines([]) == []
