@@ -122,8 +122,8 @@ class Reading:
 def as_reading(lines: Lines, place: Callable[[Box], Box], expect: str = "auto", turned: int = 0) -> Reading:
     """What lines of marks say. `place` gives for a mark's box its place in the upright picture."""
     limit = SURELY_NONE if expect == "digit" else NONE
-    lines = [among_digits(line) for line in lines]
-    said = [[as_digits(number, limit, place) for number in numbers(line, space)] for line, space in with_spaces(lines)]
+    lines_of_numbers = numbers([among_digits(line) for line in lines])
+    said = [[as_digits(number, limit, place) for number in line] for line in lines_of_numbers]
     if any(has_digit(number) for line in said for number in line):
         said = [[trimmed(number) for number in line if has_digit(number)] for line in said]
     return Reading([line for line in said if line], turned)
@@ -138,12 +138,14 @@ def among_digits(line: Sequence[Seen]) -> list[Seen]:
     return [replace(seen, probabilities=row / row.sum()) for seen, row in zip(line, weighed, strict=True)]
 
 
-def with_spaces(lines: Lines) -> Iterator[tuple[list[Seen], float]]:
-    """Each line with the narrowest of its gaps that is a space."""
+def numbers(lines: Lines) -> Iterator[list[list[Seen]]]:
+    """The marks of each line, divided where a gap is a space: wide, and wider by far than all that are none of its
+    line, or of all lines."""
     of_lines = [gaps(line) for line in lines]
     on_page = narrowest_space(chain(*of_lines), UNUSUAL_ON_PAGE) if len(lines) > 1 else np.inf
-    for line, of_line in zip(lines, of_lines, strict=True):
-        yield line, min(on_page, narrowest_space(of_line if len(of_line) > 1 else [0.0, *of_line], UNUSUAL_GAP))
+    for line, widths in zip(lines, of_lines, strict=True):
+        in_line = narrowest_space(widths if len(widths) > 1 else [0.0, *widths], UNUSUAL_GAP)
+        yield divided(line, widths, min(in_line, on_page))
 
 
 def gaps(line: Sequence[Seen]) -> list[float]:
@@ -158,15 +160,14 @@ def narrowest_space(widths: Iterable[float], unusual: float) -> float:
     return next((wide for narrow, wide in pairs if wide > max(WIDE_GAP, unusual * narrow)), np.inf)
 
 
-def numbers(line: Sequence[Seen], space: float) -> Iterator[list[Seen]]:
-    """The marks of a line, divided where a gap is as wide as a `space`."""
-    number = [line[0]]
-    for gap, seen in zip(gaps(line), line[1:], strict=True):
-        if gap >= space:
-            yield number
-            number = []
-        number.append(seen)
-    yield number
+def divided(line: Sequence[Seen], widths: Sequence[float], space: float) -> list[list[Seen]]:
+    """The marks of a line, divided where the gap between two is as wide as a `space`."""
+    parts = [[line[0]]]
+    for width, seen in zip(widths, line[1:], strict=True):
+        if width >= space:
+            parts.append([])
+        parts[-1].append(seen)
+    return parts
 
 
 def as_digits(number: Sequence[Seen], limit: float, place: Callable[[Box], Box]) -> list[Digit]:

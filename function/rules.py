@@ -68,23 +68,22 @@ def may_be_boxes(boxes: Ints, shape: tuple[int, ...]) -> Ints:
     largest = np.argsort(sides)[-MOST_PIECES:]
     large = largest[sides[largest] >= SMALLEST]
     boxes = boxes[large]
-    widths, heights = (boxes[:, 2:] - boxes[:, :2]).T
+    sizes = boxes[:, 2:] - boxes[:, :2]
+    widths, heights = sizes.T
     left_top, right_bottom = boxes[:, np.newaxis, :2], boxes[:, np.newaxis, 2:]
     surrounds = np.any(((left_top < boxes[:, :2]) & (right_bottom > boxes[:, 2:])).all(axis=2), axis=1)
     inside = ((boxes[:, :2] >= EDGE) & (boxes[:, 2:] <= np.array(shape[::-1]) - EDGE)).all(axis=1)
     flat = (widths > FLAT * heights) & (widths > heights.max(initial=0))
-    likely = flat | surrounds
-    chosen = np.flatnonzero(inside & (likely | are_alike(boxes, boxes[inside & likely])))
+    chosen = np.flatnonzero(inside & are_alike(sizes, sizes[inside & (flat | surrounds)]))
     areas = (widths * heights)[chosen]
     order = np.argsort(areas)
     return np.asarray(large[chosen[order][np.cumsum(areas[order]) <= MOST * shape[0] * shape[1]]])
 
 
-def are_alike(boxes: Ints, others: Ints) -> Mask:
-    """(n,) which of (n, 4) boxes are about as wide and as high as one of the others."""
-    sizes, of_others = boxes[:, np.newaxis, 2:] - boxes[:, np.newaxis, :2], others[:, 2:] - others[:, :2]
-    widths_and_heights_are = np.abs(sizes - of_others) <= ALIKE * of_others
-    return np.asarray(np.any(np.all(widths_and_heights_are, axis=2), axis=1))
+def are_alike(sizes: Ints, others: Ints) -> Mask:
+    """(n,) which of (n, 2) widths and heights are about those of one of the others, or are among them."""
+    both_are = np.all(np.abs(sizes[:, np.newaxis] - others) <= ALIKE * others, axis=2)
+    return np.asarray(np.any(both_are, axis=1))
 
 
 def without_box(piece: Ink, thickest: float) -> Ink:

@@ -179,20 +179,9 @@ def connected(nodes: Nodes) -> Iterator[Session]:
 
 
 def wait_until_they_agree(nodes: Nodes, seconds: float = 60) -> None:
-    """Returns once each node has the same tables and knows that the others have: until then some may write nothing."""
-    deadline, told = time.monotonic() + seconds, [""]
+    """Returns once all of them have the same tables: until then some may write nothing."""
     with connected(nodes) as session:
-        hosts = session.cluster.metadata.all_hosts()
-        while len(set(told)) > 1 or len(told) != len(nodes.addresses) ** 2:
-            assert time.monotonic() < deadline, told
-            rows = [
-                row
-                for host in hosts
-                for table in ("local", "peers")
-                for row in session.execute(f"select schema_version from system.{table}", host=host)
-            ]
-            told = [str(row.schema_version) for row in rows]
-            time.sleep(0.05)
+        session.cluster.refresh_schema_metadata(max_schema_agreement_wait=seconds)  # raises, if they do not by then
 
 
 def wait_until_up(store: ForwardedRecords, seconds: float = 60) -> None:

@@ -104,11 +104,11 @@ class CassandraRecords:
         keyspace = metadata.keyspaces.get(self._address.keyspace)
         if keyspace and keyspace.tables.keys() >= TABLES:
             return
-        seen, named = len(metadata.all_hosts()), len(self._address.hosts)
-        if 2 * seen < named:
-            raise Down(f"the tables can be made once half of the {named} nodes see each other, and {seen} does")
-        first = min((host for host in metadata.all_hosts() if host.is_up), key=lambda host: host.address)
-        for statement in schema(self._address, len(metadata.all_hosts()), self._ttl):
+        hosts, named = metadata.all_hosts(), len(self._address.hosts)
+        if 2 * len(hosts) < named:
+            raise Down(f"the tables can be made once half of the {named} nodes see each other, and {len(hosts)} does")
+        first = min((host for host in hosts if host.is_up), key=lambda host: host.address)
+        for statement in schema(self._address, len(hosts), self._ttl):
             if not (keyspace and statement.startswith("create keyspace")):
                 self._session.execute(statement, timeout=SCHEMA, host=first)
 
