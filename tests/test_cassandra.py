@@ -336,7 +336,7 @@ class TestTrouble:
             store.answered("")
         store.probe()
 
-    def test_the_nodes_that_run_are_known_by_when_they_began(self, store: CassandraRecords) -> None:
-        ((name, began),) = store.running()
+    def test_nodes_are_known_by_when_they_began(self, store: CassandraRecords) -> None:
+        ((name, began),) = store.nodes()
         assert uuid.UUID(name)
         assert 0 < time.time() - began < 3600

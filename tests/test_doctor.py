@@ -214,7 +214,7 @@ def test_how_many_answers_wait_in_the_journal_is_told(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "journal.db")
     journal.put(a_record(), lease=0)
     assert doctor(tmp_path, over).line("warning", "1 answers wait in the journal", "python -m function.records drain")
-    journal.mark([1])
+    journal.mark([(1, time.time())])
     assert doctor(tmp_path, over).line("ok", "No answer waits")
 
 

@@ -326,6 +326,23 @@ class TestForwarding:
             wait_until_up(store)
             assert len(store.page(10)) == 6
 
+    def test_a_node_that_was_silent_at_first_is_asked_until_it_answers(
+        self, cassandra: Nodes, keyspace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        asked: list[set[tuple[str, int]]] = []
+
+        def silent_twice(store: CassandraRecords) -> set[tuple[str, int]]:
+            told = nodes(store)
+            asked.append({(name, 0) for name, _ in told} if len(asked) < 2 else told)
+            return asked[-1]
+
+        nodes = CassandraRecords.nodes
+        monkeypatch.setattr(CassandraRecords, "nodes", silent_twice)
+        with opened(cassandra.addresses[0], keyspace, tmp_path) as store:
+            wait_until_up(store)
+            time.sleep(3)
+        assert [all(start for _, start in told) for told in asked] == [False, False, True]
+
     def test_a_key_that_could_not_be_claimed_is_claimed_before_its_record_is_written(
         self, cassandra: Nodes, keyspace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

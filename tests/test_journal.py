@@ -34,6 +34,10 @@ def put(journal: Journal, record: Record, *, lease: float = 0.0) -> int:
     return sequence
 
 
+def mark(journal: Journal, *sequences: int) -> None:
+    journal.mark([(sequence, time.time()) for sequence in sequences])
+
+
 def due(journal: Journal, by: float = inf) -> list[Record]:
     return [entry.record for entry in journal.due(1000, by)]
 
@@ -61,7 +65,7 @@ class TestWaiting:
         first, second = a_record("1"), a_record("2")
         sequence = put(journal, first)
         put(journal, second)
-        journal.mark([sequence])
+        mark(journal, sequence)
         assert due(journal) == journal.page(10) == [second]
         assert journal.get(first.id) is None
         assert journal.get(second.id) == second
@@ -126,7 +130,7 @@ class TestCorrections:
         on_its_way = put(journal, record)
         corrected = dataclasses.replace(record, correction="7")
         journal.put(corrected, lease=0, corrected=1234)
-        journal.mark([on_its_way])
+        mark(journal, on_its_way)
         assert due(journal) == [corrected]
 
     def test_one_that_is_taken_back_waits_as_a_correction_does(self, journal: Journal) -> None:
@@ -147,7 +151,7 @@ class TestCorrections:
         assert sequence
         assert journal.put(dataclasses.replace(record, correction=first), lease=0, corrected=1234) is None
         assert [(entry.record, entry.corrected) for entry in journal.due(10, inf)] == [(later, 1235)]
-        journal.mark([sequence])
+        mark(journal, sequence)
         assert journal.put(dataclasses.replace(record, correction=first), lease=0, corrected=1234) is None
         assert due(journal) == []
 
@@ -193,7 +197,7 @@ class TestKeys:
         sequence = journal.put(a_record(), lease=0, key="a key", answer="one")
         assert sequence
         assert journal.answered("a key") == Kept("one", "queued")
-        journal.mark([sequence])
+        mark(journal, sequence)
         assert journal.answered("a key") == Kept("one", "stored")
 
     def test_an_answer_is_known_for_a_day_though_its_entry_is_forgotten(
@@ -201,7 +205,7 @@ class TestKeys:
     ) -> None:
         sequence = journal.put(a_record(), lease=0, key="a key", answer="one")
         assert sequence
-        journal.mark([sequence])
+        mark(journal, sequence)
         later = time.time() + 2 * MEMORY
         monkeypatch.setattr("function.records.journal.time.time", lambda: later)
         journal.forget()
@@ -212,37 +216,65 @@ class TestMemory:
     def test_what_was_stored_of_late_waits_again_if_a_node_began_anew(self, journal: Journal) -> None:
         record = a_record()
         journal.recall(NODES)
-        journal.mark([put(journal, record, lease=30)])
+        mark(journal, put(journal, record, lease=30))
         journal.recall({("one", 2), ("two", 1)})
         assert due(journal, by=time.time()) == [record]
 
-    def test_and_if_a_node_runs_no_more(self, journal: Journal) -> None:
+    def test_and_if_a_node_falls_silent(self, journal: Journal) -> None:
         record = a_record()
         journal.recall(NODES)
-        journal.mark([put(journal, record)])
-        journal.recall({("one", 1)})
+        mark(journal, put(journal, record))
+        journal.recall({("one", 1), ("two", 0)})
         assert due(journal) == [record]
+
+    def test_and_if_it_begins_anew_after_that(self, journal: Journal) -> None:
+        record = a_record()
+        journal.recall({("one", 1), ("two", 0)})
+        mark(journal, put(journal, record))
+        journal.recall({("one", 1), ("two", 2)})
+        assert due(journal) == [record]
+
+    def test_what_was_written_before_a_node_began_anew_is_not_marked_as_stored_after_that(
+        self, journal: Journal
+    ) -> None:
+        other, before, after = Journal(journal.path), a_record(), a_record()
+        journal.recall(NODES)
+        began, sequence = time.time(), put(journal, before)
+        other.recall({("one", 0), ("two", 1)})
+        other.recall({("one", 2), ("two", 1)})
+        journal.mark([(sequence, began)])
+        mark(journal, put(journal, after))
+        assert due(journal) == [before]
+
+    def test_a_clock_that_was_set_back_keeps_nothing_waiting_for_ever(
+        self, journal: Journal, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        journal.recall(NODES)
+        earlier = time.time() - 3600
+        monkeypatch.setattr("time.time", lambda: earlier)
+        mark(journal, put(journal, a_record()))
+        assert due(journal) == []
 
     @pytest.mark.parametrize("running", [NODES, NODES | {("three", 1)}])
     def test_but_not_if_all_nodes_run_on(self, journal: Journal, running: set[tuple[str, int]]) -> None:
         journal.recall(NODES)
-        journal.mark([put(journal, a_record())])
+        mark(journal, put(journal, a_record()))
         journal.recall(running)
         assert due(journal) == []
 
     def test_one_process_alone_is_told_of_it(self, journal: Journal) -> None:
         other = Journal(journal.path)
         journal.recall(NODES)
-        journal.mark([put(journal, a_record())])
+        mark(journal, put(journal, a_record()))
         journal.recall(set())
-        journal.mark([entry.sequence for entry in journal.due(10, inf)])
+        mark(journal, *(entry.sequence for entry in journal.due(10, inf)))
         other.recall(set())
         assert due(other) == []
 
     def test_what_was_stored_of_late_is_not_forgotten(self, journal: Journal) -> None:
         record = a_record()
         journal.recall(NODES)
-        journal.mark([put(journal, record)])
+        mark(journal, put(journal, record))
         journal.forget()
         journal.recall(set())
         assert due(journal) == [record]
@@ -252,7 +284,7 @@ class TestMemory:
     ) -> None:
         waits = a_record()
         journal.recall(NODES)
-        journal.mark([put(journal, a_record())])
+        mark(journal, put(journal, a_record()))
         put(journal, waits)
         journal.forget()
         later = time.time() + 2 * MEMORY
@@ -323,5 +355,5 @@ class TestTrouble:
             journal.put(a_record(), lease=0)
         with pytest.raises(Unavailable, match="its disk is full"):
             journal.check()
-        journal.mark([sequence])
+        mark(journal, sequence)
         assert due(journal) == []

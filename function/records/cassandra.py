@@ -81,18 +81,16 @@ class CassandraRecords:
         with reasons():
             self._announce((datetime.now(UTC).date(), 0))
 
-    def running(self) -> set[tuple[str, int]]:
-        """(id, start in seconds since 1970) of each node that answers."""
-        query = "select host_id, gossip_generation from system.local"
-        asked = [
-            self._session.execute_async(query, timeout=WRITE, host=host) for host in self._cluster.metadata.all_hosts()
-        ]
-        answered = set()
-        for one in asked:
+    def nodes(self) -> set[tuple[str, int]]:
+        """(id, start in seconds since 1970) of each node, with a start of 0 if it does not answer."""
+        query = "select gossip_generation from system.local"
+        hosts = self._cluster.metadata.all_hosts()
+        asked = [self._session.execute_async(query, timeout=WRITE, host=host) for host in hosts]
+        starts = {str(host.host_id): 0 for host in hosts}
+        for host, one in zip(hosts, asked, strict=True):
             with suppress(Down), reasons():
-                row = one.result().one()
-                answered.add((str(row["host_id"]), row["gossip_generation"]))
-        return answered
+                starts[str(host.host_id)] = one.result().one()["gossip_generation"]
+        return set(starts.items())
 
     def _make_tables(self) -> None:
         """Run schema.cql, unless all of it is there already: then the function need not be allowed to.

@@ -58,9 +58,8 @@ class ForwardedRecords:
             kept = self._journal.answered(key)
             assert kept
             return kept
-        if later or not self._write(record):
+        if later or not self._write(record, sequence=sequence):
             return Kept(answer, "queued")
-        self.forwarder.is_stored(sequence)
         if key:  # whoever comes next with it is told the same
             with suppress(Unavailable):
                 self.forwarder.mark()
@@ -77,12 +76,17 @@ class ForwardedRecords:
             if self._write(corrected, now):
                 return corrected
             raise self._neither(error) from error
-        if sequence and self._write(corrected, now):
-            self.forwarder.is_stored(sequence)
+        if sequence:
+            self._write(corrected, now, sequence=sequence)
         return corrected
 
-    def _write(self, record: Record, corrected: int = 0) -> bool:
-        return self.forwarder.ask(lambda store: store.write([(record, corrected)])) or False
+    def _write(self, record: Record, corrected: int = 0, *, sequence: int | None = None) -> bool:
+        """Into Cassandra, whereupon the journal's entry of this number waits no more."""
+        began = time.time()
+        written = self.forwarder.ask(lambda store: store.write([(record, corrected)])) or False
+        if written and sequence:
+            self.forwarder.is_stored(sequence, began)
+        return written
 
     def _lease(self) -> float:
         return LEASE if self.forwarder.up else 0.0

@@ -47,7 +47,7 @@ class Forwarder:
         self._store: CassandraRecords | None = None
         self.trouble = ""  # why what waits is not forwarded though Cassandra is up
         self._failures = 0  # since the last answer
-        self._stored: deque[int] = deque()  # entries that requests have written, to be marked
+        self._stored: deque[tuple[int, float]] = deque()  # entries that requests have written, to be marked
         self._changed = threading.Event()  # a node may have gone or come back
         self._doubted = threading.Event()  # a question got no answer
         self._wake, self._tried, self._ending = threading.Event(), threading.Event(), threading.Event()
@@ -112,14 +112,14 @@ class Forwarder:
                 self._doubt()
         raise Unavailable(f"Cassandra cannot be read: {reason}. Try again in a while.")
 
-    def is_stored(self, sequence: int) -> None:
-        """This entry of the journal is; that is marked with others, later."""
-        self._stored.append(sequence)
+    def is_stored(self, sequence: int, began: float) -> None:
+        """This entry of the journal is, by what began then; that is marked with others, later."""
+        self._stored.append((sequence, began))
 
     def mark(self) -> None:
-        sequences = [self._stored.popleft() for _ in range(len(self._stored))]
-        if sequences:
-            self._journal.mark(sequences)
+        written = [self._stored.popleft() for _ in range(len(self._stored))]
+        if written:
+            self._journal.mark(written)
 
     # ── The thread ────────────────────────────────────────────────────────────────────────────────────────────
     def _run(self) -> None:
@@ -216,13 +216,17 @@ class Forwarder:
             self._wake.set()
 
     def _recall(self) -> None:
+        """Ask the nodes until all have answered, and again when one goes or comes back, and recall what they lost."""
         if self._store and self._changed.is_set():
             self._changed.clear()
+            all_answered = False
             try:
-                self._journal.recall(self._store.running())
-            except Unavailable:
-                self._changed.set()
-                raise
+                nodes = self._store.nodes()
+                self._journal.recall(nodes)
+                all_answered = all(start for _, start in nodes)
+            finally:
+                if not all_answered:
+                    self._changed.set()
 
     # ── What waits ────────────────────────────────────────────────────────────────────────────────────────────
     def drain(self) -> Iterator[int]:
@@ -239,11 +243,12 @@ class Forwarder:
         count = 0
         with self._journal.alone() as alone:
             while alone and (entries := self._journal.due(BATCH, by)):
+                began = time.time()
                 for entry in entries:
                     if entry.key and entry.answer:
                         self._store.claim(entry.key, entry.record, entry.answer)
                 self._store.write([(entry.record, entry.corrected) for entry in entries], timeout=FORWARD)
-                self._journal.mark([entry.sequence for entry in entries])
+                self._journal.mark([(entry.sequence, began) for entry in entries])
                 count += len(entries)
         if count:
             log.warning("%d queued answers are stored.", count)

@@ -27,7 +27,7 @@ create table if not exists entry (
 create index if not exists waiting on entry (sequence) where stored is null;
 create index if not exists settled on entry (stored) where stored is not null;
 create index if not exists keyed on entry (key) where key is not null;
-create table if not exists node (id text not null, started integer not null);
+create table if not exists host (id text not null, started integer not null, seen real not null);
 {ANSWERS}
 """
 ENTER = "insert or replace into entry values (null, ?, null, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -119,22 +119,26 @@ class Journal(SqliteFile):
             Entry(sequence, corrected, key, answer, to_record(row)) for sequence, corrected, key, answer, *row in rows
         ]
 
-    def mark(self, sequences: Sequence[int]) -> None:
-        """These entries are stored."""
+    def mark(self, written: Sequence[tuple[int, float]]) -> None:
+        """These entries are stored. Each is told with when its writing began: if another process has recalled what was
+        stored since, it would have recalled this too, so it still waits."""
+        query = """update entry set stored = ? where sequence = ?
+                   and not exists (select 1 from host where seen between ? and ?)"""
         with self._writing() as db:
             now = time.time()
-            db.executemany("update entry set stored = ? where sequence = ?", [(now, number) for number in sequences])
+            db.executemany(query, [(began, sequence, began, now) for sequence, began in written])
 
-    def recall(self, running: set[tuple[str, int]]) -> None:
-        """All that was stored of late waits again if a node is not `running` any more, or began anew: it may have lost
-        what it had said to have written. Each is told as (id, start)."""
+    def recall(self, nodes: set[tuple[str, int]]) -> None:
+        """All that was stored of late waits again if one of the nodes began anew or fell silent: it may have lost what
+        it had said to have written. Each is told as (id, start), a silent one as (id, 0)."""
         with self._writing() as db:
-            known = set(db.execute("select id, started from node"))
-            if known - running:
+            known = set(db.execute("select id, started from host"))
+            if known - nodes:
                 db.execute("update entry set due = stored, stored = null where stored is not null")
-            if known != running:
-                db.execute("delete from node")
-                db.executemany("insert into node values (?, ?)", running)
+            if known != nodes:
+                now = time.time()
+                db.execute("delete from host")
+                db.executemany("insert into host values (?, ?, ?)", [(*node, now) for node in nodes])
 
     def forget(self) -> None:
         """Drop what was stored long enough ago."""
@@ -192,10 +196,10 @@ class NoJournal(Journal):
     def get(self, record_id: uuid.UUID) -> Record | None:  # noqa: ARG002
         return None
 
-    def mark(self, sequences: Sequence[int]) -> None:
+    def mark(self, written: Sequence[tuple[int, float]]) -> None:
         pass
 
-    def recall(self, running: set[tuple[str, int]]) -> None:
+    def recall(self, nodes: set[tuple[str, int]]) -> None:
         pass
 
     def forget(self) -> None:
