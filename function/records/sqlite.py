@@ -35,7 +35,7 @@ create index if not exists newest on predictrecord (ticks desc, id desc);
 {ANSWERS}
 """
 BUSY = 1.0  # seconds to wait for another process that writes …
-POLL = 0.02  # … looking anew after so many at most
+POLL = 0.0002  # … looking anew after so many: a record takes about as long
 ROOM = 512 * 1024  # bytes that are left free on the disk: more than there are in …
 WAL = 100  # … so many pages, after which SQLite moves them from its write-ahead log into the file
 DAY = 24 * 60 * 60
@@ -147,7 +147,7 @@ class SqliteFile:
 
     def _connect(self) -> sqlite3.Connection:
         until = time.monotonic() + BUSY
-        connection = sqlite3.connect(self._path, timeout=POLL, isolation_level=None, check_same_thread=False)
+        connection = sqlite3.connect(self._path, timeout=0, isolation_level=None, check_same_thread=False)
         when_free(connection, "pragma journal_mode = wal", until)  # readers do not wait for the writer
         connection.execute(f"pragma wal_autocheckpoint = {WAL}")
         connection.execute("pragma synchronous = normal")  # empty tables may be lost in a power cut …
@@ -161,14 +161,15 @@ def when_free(
     connection: sqlite3.Connection, statement: str, until: float, parameters: Sequence[Any] = ()
 ) -> sqlite3.Cursor:
     """Execute `statement`, which others' writing may prevent, by a time of `time.monotonic`. SQLite's own timeout
-    starves one of many that write much, since who has waited longest looks least often, and is none at all for
-    `journal_mode`."""
+    waits for as long as four others write before it looks again, starves one of many that write much, since who has
+    waited longest looks least often, and is none at all for `journal_mode`."""
     while True:
         try:
             return connection.execute(statement, parameters)
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
                 raise
+        time.sleep(POLL)
 
 
 class SqliteRecords(SqliteFile):
