@@ -11,7 +11,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from PIL import Image, ImageFilter
 
 from .decode import Pixels
-from .ranks import highest, lowest, quantile
+from .ranks import grown, highest, lowest, quantile
 from .rules import erase_boxes, erase_rules
 from .runs import Mask, label
 
@@ -34,6 +34,7 @@ NOISE_SIGMAS = 4.0
 SHEET = (0.15, 0.95)  # of the picture: a sheet on a table takes up so much …
 FULL = 0.9  # … and is so full …
 SHEET_CONTRAST = 20  # … and so many grey levels lighter than what is around it
+SHARP, EDGE_WIDTH = 0.6, 2  # … so much of it within two pixels of its edge on either side: a shadow's is soft
 SPARSE = 61  # of so many pixels of a sheet, one tells the light on it
 SHEET_EDGE = 2  # pixels of 96: what a sheet loses of its edges
 
@@ -119,7 +120,14 @@ def light_piece(grey: Light) -> tuple[float, Mask] | None:
     whole = between_ends(piece) & between_ends(piece.T).T
     if not SHEET[0] <= whole.mean() <= SHEET[1] or piece.sum() < FULL * whole.sum():
         return None
-    return (share, whole) if view[whole].mean() - view[~whole].mean() >= SHEET_CONTRAST else None
+    contrast = view[whole].mean() - view[~whole].mean()
+    return (share, whole) if contrast >= SHEET_CONTRAST and contrast_at_edge(view, whole) >= SHARP * contrast else None
+
+
+def contrast_at_edge(view: Light, piece: Mask) -> float:
+    """How much lighter a piece is along its edge than what lies there beyond it."""
+    inside, beyond = lowest(piece.astype(np.uint8), EDGE_WIDTH) == 0, grown(piece, EDGE_WIDTH) == 1
+    return float(view[piece & inside].mean() - view[beyond & ~piece].mean())
 
 
 def evened(grey: Light) -> Light:

@@ -30,6 +30,7 @@ STACKED = 0.3  # … and overlaps no other by so much of the narrower one's widt
 LEVEL_WITH = 0.5  # … except on a level, overlapping by so much of the shorter's height …
 LANKY = 2.4  # times as high as wide: no digit of two tall pieces is, one above the other …
 SLIM = 0.35  # … if both are wider than so much of their height, or one of several: else they are a broken 1
+AS_HIGH = 0.7  # likewise: if they have so much of their height in common with that of a digit beside them
 WITHIN = 0.95  # … unless one lies within the other by so much of its width
 ALIKE, MOST = 1.4, 0.8  # times: if the heights of most tall pieces differ by less from their median, and …
 A_PAGE = 6  # … there are so many, they are digits of lines: one above another are two, whatever their shape
@@ -84,7 +85,7 @@ def locate(ink: Ink, expect: str = "auto") -> list[Mark]:
     if pieces is None:
         return []
     if not holds_one(ink, expect):
-        return [cut(ink, pieces, group) for group in digit_groups(pieces)]
+        return [cut(ink, pieces, group, is_torn=is_torn) for group, is_torn in digit_groups(pieces)]
     return [cut(ink, pieces, with_main(pieces, pieces.borders <= CORNER) if is_glyph else with_companions(pieces))]
 
 
@@ -149,8 +150,9 @@ def gaps(boxes: Ints, other: Ints) -> Ints:
     return np.asarray(np.maximum(boxes[..., :2] - other[..., 2:], other[..., :2] - boxes[..., 2:]))
 
 
-def digit_groups(pieces: Pieces) -> list[Mask]:
-    """(n,) masks, one a digit: each tall piece with what is stacked on it, and what is tall only together."""
+def digit_groups(pieces: Pieces) -> list[tuple[Mask, bool]]:
+    """(n,) masks, one a digit: each tall piece with what is stacked on it, and what is tall only together. With each,
+    whether it is a 1 in two pieces."""
     framing = frames(pieces)
     inside = (pieces.borders == 0) & ~framing
     if framing[pieces.main] and inside.any():
@@ -164,22 +166,27 @@ def digit_groups(pieces: Pieces) -> list[Mask]:
     shorter = np.minimum.outer(heights, heights)
     # Slanted digits overlap as well: two tall ones on a level are two, unless one lies in the other.
     beside = np.logical_and.outer(tall, tall) & (-down > LEVEL_WITH * shorter) & (-across < WITHIN * narrower)
-    stacked = (-across >= STACKED * narrower) & (down <= NEAR * heights[main]) & ~beside & ~of_two_lines(pieces, tall)
+    stacked = (-across >= STACKED * narrower) & (down <= NEAR * heights[main]) & ~beside
     stacked &= np.logical_and.outer(real, real)
+    of_two = of_two_lines(pieces, tall)
+    torn = within_line(pieces, tall, stacked & of_two)
+    stacked &= ~of_two | torn
     root = unite(len(weights), *np.nonzero(stacked))
     tall_ones = np.bincount(root[tall], minlength=len(root))  # of each stack, by its root
-    stacks = [real & (root == first) for first in np.flatnonzero(tall_ones)]
+    stacks = [(stack := real & (root == first), bool(torn[stack].any())) for first in np.flatnonzero(tall_ones)]
     left_over = real & (tall_ones[root] == 0)
     near = np.maximum(across, down) <= BROKEN * heights[main]
     return stacks + broken_digits(pieces, near & np.logical_and.outer(left_over, left_over))
 
 
-def broken_digits(pieces: Pieces, near: Mask) -> list[Mask]:
+def broken_digits(pieces: Pieces, near: Mask) -> list[tuple[Mask, bool]]:
     """(n,) masks, one a digit: low pieces `near` (n, n) each other that are as tall together, as a faint pen leaves."""
     root = unite(len(pieces.weights), *np.nonzero(near))
     groups = [root == first for first in np.flatnonzero(np.bincount(root) > 1)]
     return [
-        group for group in groups if is_tall(pieces, np.ptp(pieces.boxes[group, 1::2]), pieces.weights[group].sum())
+        (group, False)
+        for group in groups
+        if is_tall(pieces, np.ptp(pieces.boxes[group, 1::2]), pieces.weights[group].sum())
     ]
 
 
@@ -203,6 +210,19 @@ def of_two_lines(pieces: Pieces, tall: Mask) -> Mask:
     return np.asarray(np.logical_and.outer(tall, tall) & (lanky | of_lines))
 
 
+def within_line(pieces: Pieces, tall: Mask, pairs: Mask) -> Mask:
+    """(n, n): those of the `pairs`, one above the other, that are as high together as a digit beside them, and level
+    with it."""
+    one, other = np.nonzero(pairs)
+    tops, bottoms = pieces.boxes[tall, 1], pieces.boxes[tall, 3]
+    top = np.minimum(pieces.boxes[one, 1], pieces.boxes[other, 1])[:, np.newaxis]
+    bottom = np.maximum(pieces.boxes[one, 3], pieces.boxes[other, 3])[:, np.newaxis]
+    shared = np.minimum(bottoms, bottom) - np.maximum(tops, top)
+    within = np.zeros_like(pairs)
+    within[one, other] = (shared >= AS_HIGH * (np.maximum(bottoms, bottom) - np.minimum(tops, top))).any(axis=1)
+    return within
+
+
 def frames(pieces: Pieces) -> Mask:
     """(n,): what runs around other pieces and has not much more ink than they, such as the edges of a sheet."""
     left_top, right_bottom = pieces.boxes[:, np.newaxis, :2], pieces.boxes[:, np.newaxis, 2:]
@@ -210,11 +230,24 @@ def frames(pieces: Pieces) -> Mask:
     return np.asarray(within @ pieces.weights >= FRAMED * pieces.weights)
 
 
-def cut(ink: Ink, pieces: Pieces, chosen: Mask) -> Mark:
-    """The chosen pieces' ink, with its faint edges, and nothing else."""
+def cut(ink: Ink, pieces: Pieces, chosen: Mask, *, is_torn: bool = False) -> Mark:
+    """The chosen pieces' ink, with its faint edges, and nothing else; a stroke that `is_torn`, in one piece."""
     boxes = pieces.boxes[chosen]
     box, window = with_edge((*boxes[:, :2].min(axis=0), *boxes[:, 2:].max(axis=0)), ink.shape)
-    return Mark(grown(np.append(False, chosen)[pieces.labels[window]], EDGE) * ink[window], box)
+    of_mark = grown(np.append(False, chosen)[pieces.labels[window]], EDGE) * ink[window]
+    return Mark(mended(of_mark) if is_torn else of_mark, box)
+
+
+def mended(ink: Ink) -> Ink:
+    """Rows between sure ink that have none go over from the last that has some to the next."""
+    inked = np.flatnonzero((ink > LEVEL).any(axis=1))
+    gaps = np.setdiff1d(np.arange(inked[0], inked[-1]), inked)
+    after = np.searchsorted(inked, gaps)
+    above, below = inked[after - 1], inked[after]
+    share = ((gaps - above) / (below - above))[:, np.newaxis]
+    whole = ink.copy()
+    whole[gaps] = (1 - share) * ink[above] + share * ink[below]
+    return whole
 
 
 def with_edge(box: Sequence[np.intp], shape: tuple[int, ...]) -> tuple[Box, tuple[slice, slice]]:

@@ -104,6 +104,25 @@ def test_a_four_in_two_strokes_is_one_digit_beside_others() -> None:
     assert text(lines) == "234"
 
 
+@pytest.mark.parametrize("gap", [4, 10])
+@pytest.mark.parametrize("digits", ["613", "71", "1024"])
+def test_a_one_in_two_pieces_is_one_digit_beside_others(digits: str, gap: int) -> None:
+    page, left = np.zeros((200, 600), np.uint8), 40
+    for digit in digits:
+        ink = drawn(int(digit))
+        if digit == "1":
+            ink = np.full((90, 18), 255, np.uint8)
+            ink[45 : 45 + gap] = 0
+        page[50 : 50 + ink.shape[0], left : left + ink.shape[1]] = ink
+        left += ink.shape[1] + 20
+    assert text(read_ink(page, "auto")) == digits
+
+
+def test_ones_of_two_lines_are_two() -> None:
+    line = written("41", 12)[30:180]
+    assert text(read_ink(np.concatenate([line, line]), "auto")) == "41\n41"
+
+
 def test_what_was_cut_is_less_certain_than_what_was_not() -> None:
     (line,) = read_ink(written("23", -9), "auto")
     assert all(0 < seen.certainty <= 1 for seen in line)

@@ -95,6 +95,16 @@ def test_the_smallest_pictures_are_looked_at_for_a_sheet(shape: tuple[int, int])
     assert sheet is None or ink_on_sheet(noise, sheet).shape == shape
 
 
+@pytest.mark.parametrize("width", [0.2, 0.3, 0.4])
+def test_what_a_soft_shadow_leaves_light_is_no_sheet(width: float) -> None:
+    y, x = np.mgrid[0:480, 0:420] / 480
+    shadow = 1 - 0.4 / (1 + np.exp((x + y - 0.9) * 4.4 / width))
+    paper = np.asarray(number("2035").resize((420, 480))) * shadow[..., np.newaxis]
+
+    assert find_sheet(paper.astype(np.uint8)) is None
+    assert read(paper.astype(np.uint8)) == "2035"
+
+
 # ── Edges ─────────────────────────────────────────────────────────────────────────────────────────────────────
 def seen(digit: int, left: int, top: int, width: int = 30, height: int = 50) -> Seen:
     """What is surely this digit."""
