@@ -34,7 +34,7 @@ NOISE_SIGMAS = 4.0
 SHEET = (0.15, 0.95)  # of the picture: a sheet on a table takes up so much …
 FULL = 0.9  # … and is so full …
 SHEET_CONTRAST = 20  # … and so many grey levels lighter than what is around it
-SHARP, EDGE_WIDTH = 0.6, 2  # … so much of it within two pixels of its edge on either side: a shadow's is soft
+SHARP, EDGE_WIDTH = 0.6, 2  # … so much of it within two pixels of its edge on either side; a shadow's is soft
 SPARSE = 61  # of so many pixels of a sheet, one tells the light on it
 SHEET_EDGE = 2  # pixels of 96: what a sheet loses of its edges
 
@@ -95,8 +95,9 @@ def fitted_light(pixels: Pixels, sheet: Mask) -> Floats:
     return np.asarray(level + down * y[:, np.newaxis, np.newaxis] + across * x[:, np.newaxis])
 
 
-def find_sheet(pixels: Pixels) -> Mask | None:
-    """(h, w): where a sheet lies, without its edges, in grey or in the colour in which it stands out most."""
+def find_sheet(pixels: Pixels) -> tuple[Mask, bool] | None:
+    """(h, w): where a sheet lies, without its edges, in grey or in the colour in which it stands out most; and whether
+    it ends there: else it is what a shadow leaves light of a paper."""
     reduced = resize(pixels, 2 * GROUND_SIDE).astype(np.float64)
     pieces = map(light_piece, (reduced.mean(axis=2), *np.moveaxis(reduced, -1, 0)))
     found = max((piece for piece in pieces if piece), key=itemgetter(0), default=None)
@@ -104,13 +105,14 @@ def find_sheet(pixels: Pixels) -> Mask | None:
         return None
     inside = Image.fromarray(lowest(found[1].astype(np.uint8), SHEET_EDGE))
     sheet = np.asarray(inside.resize((pixels.shape[1], pixels.shape[0])), bool)
-    return sheet if sheet.any() else None
+    return (sheet, found[2]) if sheet.any() else None
 
 
-def light_piece(grey: Light) -> tuple[float, Mask] | None:
-    """The largest light piece, and how much of all variance it explains, if it is a good part of the picture, has
-    hardly a hole or notch, and is clearly lighter than what is around it (Otsu, 1979). In light that falls off the far
-    side of a table may be as light as the near one of a sheet: so it is looked for in even light, too."""
+def light_piece(grey: Light) -> tuple[float, Mask, bool] | None:
+    """How much of all variance the largest light piece explains, where that is, and whether its edge is sharp; if it is
+    a good part of the picture, has hardly a hole or notch, and is clearly lighter than what is around it (Otsu, 1979).
+    In light that falls off the far side of a table may be as light as the near one of a sheet: so it is looked for in
+    even light, too."""
     share, level, view = max(((*otsu(view), view) for view in (grey, evened(grey))), key=itemgetter(0))
     light = view > level
     labels, boxes = label(light)
@@ -121,7 +123,7 @@ def light_piece(grey: Light) -> tuple[float, Mask] | None:
     if not SHEET[0] <= whole.mean() <= SHEET[1] or piece.sum() < FULL * whole.sum():
         return None
     contrast = view[whole].mean() - view[~whole].mean()
-    return (share, whole) if contrast >= SHEET_CONTRAST and contrast_at_edge(view, whole) >= SHARP * contrast else None
+    return (share, whole, contrast_at_edge(view, whole) >= SHARP * contrast) if contrast >= SHEET_CONTRAST else None
 
 
 def contrast_at_edge(view: Light, piece: Mask) -> float:

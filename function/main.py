@@ -254,15 +254,18 @@ def read_lines(pixels: Pixels, ink: Ink, first: Lines, expect: str) -> tuple[Lin
 def read_sheet(pixels: Pixels, lines: Lines, quarters: int, expect: str) -> tuple[Lines, int]:
     """What was read in all of a picture, without the edges of a sheet in it; or what is read on that alone, if it is
     more."""
-    sheet = find_sheet(pixels)
-    if sheet is None:
+    found = find_sheet(pixels)
+    if found is None:
         return lines, quarters
-    on_it = without_edges(lines, np.rot90(sheet, quarters))
+    sheet, ends = found
+    on_it = without_edges(lines, np.rot90(sheet, quarters)) if ends else lines
     if on_it == lines and is_trusted(lines):
         return lines, quarters
     ink = ink_on_sheet(pixels, sheet)
     alone, turned = read_upright(ink, glance(ink, expect), expect)
     alone = without_edges(alone, np.rot90(sheet, turned))
+    if alone and not ends:  # there may be more of it in the shadow
+        return lines, quarters
     return (alone, turned) if standing(alone) > standing(lines) else (on_it or lines, quarters)
 
 

@@ -83,8 +83,8 @@ def picture() -> Target:
             return  # another process decodes that, which may end as it likes
         seen = decode(with_checksums(data) if data.startswith(b"\x89PNG") else data, max_pixels=MAX_PIXELS)
         assert 0 < seen.width * seen.height <= MAX_PIXELS
-        sheet = find_sheet(seen.pixels)
-        for ink in (find_ink(seen.pixels), *([] if sheet is None else [ink_on_sheet(seen.pixels, sheet)])):
+        found = find_sheet(seen.pixels)
+        for ink in (find_ink(seen.pixels), *([ink_on_sheet(seen.pixels, found[0])] if found else [])):
             assert ink.shape == seen.pixels.shape[:2]
             assert all(prepare(mark.ink).shape == (SIDE, SIDE) for line in in_lines(locate(ink)) for mark in line)
 
