@@ -41,10 +41,12 @@ MOST_PIECES = 400  # the heaviest; a picture with more is no page of digits, and
 
 @dataclass(frozen=True)
 class Mark:
-    """What may be one digit: its `ink`, (h, w) uint8, and where that lies: (left, top, right, bottom) in pixels."""
+    """What may be one digit: its `ink`, (h, w) uint8, and where that lies: (left, top, right, bottom) in pixels; a 1 in
+    two pieces `is_torn`."""
 
     ink: Ink
     box: Box
+    is_torn: bool = False
 
     @property
     def width(self) -> int:
@@ -231,11 +233,10 @@ def frames(pieces: Pieces) -> Mask:
 
 
 def cut(ink: Ink, pieces: Pieces, chosen: Mask, *, is_torn: bool = False) -> Mark:
-    """The chosen pieces' ink, with its faint edges, and nothing else; a stroke that `is_torn`, in one piece."""
+    """The chosen pieces' ink, with its faint edges, and nothing else."""
     boxes = pieces.boxes[chosen]
     box, window = with_edge((*boxes[:, :2].min(axis=0), *boxes[:, 2:].max(axis=0)), ink.shape)
-    of_mark = grown(np.append(False, chosen)[pieces.labels[window]], EDGE) * ink[window]
-    return Mark(mended(of_mark) if is_torn else of_mark, box)
+    return Mark(grown(np.append(False, chosen)[pieces.labels[window]], EDGE) * ink[window], box, is_torn)
 
 
 def mended(ink: Ink) -> Ink:

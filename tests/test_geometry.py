@@ -139,7 +139,6 @@ def test_turned_on_to_a_full_turn_it_is_where_it_began(drawn: tuple[tuple[int, i
 @MANY
 @given(inks(40) | drawings(), st.sampled_from(EXPECTATIONS))
 def test_marks_are_ink_of_the_picture_within_their_boxes(ink: Ink, expect: str) -> None:
-    """But for rows of a broken 1 that are mended, in columns where there is ink above or below."""
     marks = locate(ink, expect)
 
     assert bool(marks) == bool((ink > 77).any())
@@ -150,11 +149,8 @@ def test_marks_are_ink_of_the_picture_within_their_boxes(ink: Ink, expect: str) 
         assert 0 <= top < bottom <= ink.shape[0]
         assert mark.ink.shape == (mark.height, mark.width)
         window = ink[top:bottom, left:right]
-        is_as_drawn = (mark.ink == np.where(mark.ink > 0, window, 0)).all(axis=1)
-        assert is_as_drawn.all() or expect != "digit"
-        drawn, mended = mark.ink[is_as_drawn], mark.ink[~is_as_drawn]
-        assert (mended <= drawn.max(axis=0)).all()
-        assert (drawn > 77).any()
+        assert np.array_equal(mark.ink, np.where(mark.ink > 0, window, 0))
+        assert (mark.ink > 77).any()
 
 
 @SOME
