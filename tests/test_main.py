@@ -12,13 +12,16 @@ import signal
 import socket
 import sqlite3
 import sys
+import threading
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from statistics import mean
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -63,6 +66,23 @@ def get(service: Service, path: str, **headers: str) -> httpx.Response:
 def kept(service: Service) -> list[dict[str, Any]]:
     """All records, newest first."""
     return [json.loads(line) for line in get(service, "/records?format=ndjson").text.splitlines()]
+
+
+def of_eight_clients_the_fewer(service: Service) -> int:
+    """How many that connect at once go to the one of two workers that gets fewer of them."""
+    log, address = service.folder / "log", urlsplit(service.url)
+    length = log.stat().st_size
+    with ExitStack() as connections:
+        clients = [
+            connections.enter_context(socket.create_connection((address.hostname, address.port))) for _ in range(8)
+        ]
+        for client in clients:
+            client.sendall(b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        for client in clients:
+            assert client.recv(15) == b"HTTP/1.1 200 OK"
+    answers = Counter(json.loads(line)["process"] for line in log.read_bytes()[length:].splitlines())
+    assert answers.total() == 8
+    return 8 - max(answers.values())
 
 
 def problem(response: httpx.Response, status: int) -> dict[str, Any]:
@@ -816,6 +836,30 @@ class TestUnderLoad:
             assert sorted(record["id"] for record in kept(service)) == sorted(
                 {given["id"] for given in answers} | again
             )
+
+    def test_clients_that_come_together_are_shared_by_the_workers(self, tmp_path: Path) -> None:
+        with running_function(tmp_path, {"WORKERS": "2"}) as service:
+            until = time.monotonic() + 30
+            while not of_eight_clients_the_fewer(service):  # the second worker does not listen yet
+                assert time.monotonic() < until
+            assert mean(of_eight_clients_the_fewer(service) for _ in range(20)) > 2.5
+
+    def test_a_client_that_goes_on_asking_leaves_the_thread_to_another(self, tmp_path: Path) -> None:
+        with running_function(tmp_path, {"WORKERS": "1", "THREADS": "1"}) as service, httpx.Client() as busy:
+            asked = threading.Event()
+
+            def ask() -> None:
+                while not asked.is_set():
+                    answer(busy.get(f"{service.url}/health/live"))
+
+            with ThreadPoolExecutor(1) as pool:
+                going_on = pool.submit(ask)
+                try:
+                    for _ in range(10):
+                        answer(httpx.get(f"{service.url}/health/live", timeout=2))
+                finally:
+                    asked.set()
+                going_on.result()
 
     def test_a_request_under_way_is_answered_and_recorded_before_the_function_ends(self, tmp_path: Path) -> None:
         data = digit_png(9)
