@@ -51,9 +51,9 @@ def main(source: Path, target: Path) -> None:
 
 def show_mark(row: npt.NDArray[np.object_], mark: Mark) -> None:
     """One mark on its way through prepare and classify."""
-    ink = crop(mark.ink)
+    ink = crop(mark.whole)
     fine = fit(ink, FINE) if max(ink.shape) > FINE else ink
-    glyph = prepare(mark.ink)
+    glyph = prepare(mark.whole)
     probabilities = classifier.classify(glyph[np.newaxis])[0]
     ranked = np.argsort(probabilities)[::-1][:3]
     show(row[0], 255 - mark.ink, "locate: a mark")

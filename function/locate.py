@@ -49,6 +49,11 @@ class Mark:
     is_torn: bool = False
 
     @property
+    def whole(self) -> Ink:
+        """Its ink in one piece, as the model is to see it."""
+        return mended(self.ink) if self.is_torn else self.ink
+
+    @property
     def width(self) -> int:
         return self.box[2] - self.box[0]
 

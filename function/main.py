@@ -52,7 +52,7 @@ from .exchange import Exchange
 from .gate import Gate
 from .ink import Ink, find_ink, find_sheet, ink_on_sheet
 from .lines import in_lines
-from .locate import EXPECTATIONS, Mark, holds_one, locate, mended
+from .locate import EXPECTATIONS, Mark, holds_one, locate
 from .log import configure, request_line
 from .metrics import CONTENT_TYPE, Metrics
 from .prepare import prepare
@@ -300,7 +300,7 @@ def glance(ink: Ink, expect: str) -> Lines:
 
 
 def look(marks: Sequence[Mark]) -> list[Seen]:
-    glyphs = [prepare(mended(mark.ink) if mark.is_torn else mark.ink) for mark in marks]
+    glyphs = [prepare(mark.whole) for mark in marks]
     return list(map(Seen, marks, glyphs, classifier.classify(np.array(glyphs, np.uint8))))
 
 

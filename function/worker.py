@@ -59,7 +59,7 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
         super().enqueue_req(conn)
 
     def handle(self, conn: Any) -> Any:
-        """Answer a request, and those that follow at once: by gunicorn's loop, each would take a fifth longer."""
+        """Answer a request, and those that follow at once: by gunicorn's loop, each would change threads twice."""
         while True:
             _present.waited = time.monotonic() - conn.came
             is_kept, conn = super().handle(conn)
