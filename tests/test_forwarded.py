@@ -12,9 +12,10 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from function.errors import Lost, Unavailable
 from function.records import Kept, Record, new_id, open_records
 from function.records.cassandra import CassandraRecords
 from function.records.forwarded import ForwardedRecords
+from function.records.forwarder import BATCH
 from function.settings import read_settings
 from tests.helpers import ROOT, digit_png, running_function, wait_until_nothing_waits
 from tests.nodes import Nodes, connected, wait_until_up
@@ -325,6 +327,53 @@ class TestForwarding:
             monkeypatch.undo()
             wait_until_up(store)
             assert len(store.page(10)) == 6
+
+    def test_a_moment_in_which_all_who_ask_get_no_answer_is_one_failure(
+        self, cassandra: Nodes, keyspace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def stall(*_: Any, **__: Any) -> bool:
+            together.wait(10)
+            raise Lost("no node answered in time")
+
+        clients = 8
+        together = threading.Barrier(clients)
+        with opened(cassandra.addresses[0], keyspace, tmp_path) as store, ThreadPoolExecutor(clients) as executor:
+            wait_until_up(store)
+            with monkeypatch.context() as patch:
+                patch.setattr(store.forwarder, "_look", lambda by: by)  # which would find that all is well
+                time.sleep(1)
+                patch.setattr(CassandraRecords, "write", stall)
+                kept = list(executor.map(lambda _: store.add(a_record(), key="", answer="").recorded, range(clients)))
+            assert kept == ["queued"] * clients
+            assert store.forwarder.up
+            wait_until_up(store)
+            assert len(store.page(10)) == clients
+
+    def test_who_doubts_need_not_wait_until_all_that_waits_is_forwarded(
+        self, nowhere: str, cassandra: Nodes, keyspace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        probed: list[int] = []  # how many waited
+
+        def count_and_probe(store: CassandraRecords) -> None:
+            probed.append(here._journal.waiting()[0])
+            probe(store)
+
+        def write_and_doubt(store: CassandraRecords, records: Sequence[Any], **options: Any) -> bool:
+            if len(records) == BATCH:
+                here.forwarder._doubt()
+            return write(store, records, **options)
+
+        probe, write = CassandraRecords.probe, CassandraRecords.write
+        with opened(nowhere, keyspace, tmp_path) as away:
+            for _ in range(3 * BATCH):
+                away.add(a_record(), key="", answer="")
+        monkeypatch.setattr(CassandraRecords, "probe", count_and_probe)
+        monkeypatch.setattr(CassandraRecords, "write", write_and_doubt)
+        with opened(cassandra.addresses[0], keyspace, tmp_path) as here:
+            here.start()
+            wait_until_up(here)
+            assert len(here.page(200)) == 3 * BATCH
+        assert probed[:4] == [3 * BATCH, 2 * BATCH, BATCH, 0]
 
     def test_a_node_that_was_silent_at_first_is_asked_until_it_answers(
         self, cassandra: Nodes, keyspace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -25,7 +25,7 @@ TICK = 0.5  # seconds between two looks at the journal
 SLOWEST = 2.0  # seconds between two tries to reach the database, after the first few
 BATCH = 50  # entries that are on their way at once …
 FORWARD = 2.0  # … and have so many seconds
-FAILURES = 3  # so many questions one after the other without an answer mean that the database is down
+FAILURES = 3  # so many questions without an answer, each asked after the last had failed: the database is down
 FIRST = 1.0  # seconds that a reader waits for the very first try
 LAST = 5.0  # seconds for what is left when a process ends
 
@@ -46,7 +46,8 @@ class Forwarder:
         self._ttl = ttl
         self._store: CassandraRecords | None = None
         self.trouble = ""  # why what waits is not forwarded though Cassandra is up
-        self._failures = 0  # since the last answer
+        self._failures = 0  # since the last answer …
+        self._failed = 0.0  # … and when the last of them was, by the monotonic clock
         self._stored: deque[tuple[int, float]] = deque()  # entries that requests have written, to be marked
         self._changed = threading.Event()  # a node may have gone or come back
         self._doubted = threading.Event()  # a question got no answer
@@ -83,11 +84,14 @@ class Forwarder:
         store = self._store
         if not store or not self.up:
             return None
+        asked = time.monotonic()
         try:
             answer = question(store)
         except Down as error:
             self._doubt()
-            self._failures += 1
+            if asked >= self._failed:  # what stalls for a moment fails all who ask in it
+                self._failures += 1
+                self._failed = time.monotonic()
             if self._failures >= FAILURES:
                 self._fail(error)
             return None
@@ -250,6 +254,8 @@ class Forwarder:
                 self._store.write([(entry.record, entry.corrected) for entry in entries], timeout=FORWARD)
                 self._journal.mark([(entry.sequence, began) for entry in entries])
                 count += len(entries)
+                if self._doubted.is_set():  # it is settled before the rest: that may be minutes' work
+                    break
         if count:
             log.warning("%d queued answers are stored.", count)
         return count
