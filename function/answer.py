@@ -31,6 +31,9 @@ UNSURE = 0.6  # a digit with less confidence is said to be doubtful
 WIDE_GAP = 1.2  # of a line's height: such a gap is a space …
 UNUSUAL_GAP = 2.0  # … if it is so much wider than every gap of its line that is none …
 UNUSUAL_ON_PAGE = 1.6  # … or of any line: in a grid with empty cells all of a line's gaps may be spaces
+FEWEST = 3  # steps from mark to mark that show the cells of a form, which are …
+ROOMY = 1.15  # … so many times as wide as digits are high …
+UNEVEN = 0.13  # … and all alike, but for so much of their width: digits do not quite stand in their middles
 
 TURNED = {1: "turned to the left", 2: "turned upside down", 3: "turned to the right"}
 
@@ -139,13 +142,34 @@ def among_digits(line: Sequence[Seen]) -> list[Seen]:
 
 
 def numbers(lines: Lines) -> Iterator[list[list[Seen]]]:
-    """The marks of each line, divided where a gap is a space: wide, and wider by far than all that are none of its
-    line, or of all lines."""
+    """The marks of each line, divided where a cell of a form is empty; or else where a gap is a space: wide, and wider
+    by far than all that are none of its line, or of all lines."""
+    if cell := cell_width(lines):
+        yield from (divided(line, steps(line), 1.5 * cell) for line in lines)
+        return
     of_lines = [gaps(line) for line in lines]
     on_page = narrowest_space(chain(*of_lines), UNUSUAL_ON_PAGE) if len(lines) > 1 else np.inf
     for line, widths in zip(lines, of_lines, strict=True):
         in_line = narrowest_space(widths if len(widths) > 1 else [0.0, *widths], UNUSUAL_GAP)
         yield divided(line, widths, min(in_line, on_page))
+
+
+def cell_width(lines: Lines) -> float | None:
+    """Of a form's cells, in pixels, if marks stand in such: each is one or more cells further than the last."""
+    apart = sorted(chain(*map(steps, lines)))
+    if len(apart) < FEWEST:
+        return None
+    roughly = max(1.0, apart[len(apart) // 4])  # most have a neighbour
+    cells = [max(1, round(step / roughly)) for step in apart]
+    width = sum(apart) / sum(cells)
+    uneven = sum(abs(step / width - count) for step, count in zip(apart, cells, strict=True)) / len(apart)
+    height = median([seen.mark.height for line in lines for seen in line])
+    return width if width >= ROOMY * height and uneven <= UNEVEN else None
+
+
+def steps(line: Sequence[Seen]) -> list[float]:
+    """From the middle of each mark to that of the next, in pixels."""
+    return [right.mark.middle[0] - left.mark.middle[0] for left, right in pairwise(line)]
 
 
 def gaps(line: Sequence[Seen]) -> list[float]:
@@ -161,7 +185,7 @@ def narrowest_space(widths: Iterable[float], unusual: float) -> float:
 
 
 def divided(line: Sequence[Seen], widths: Sequence[float], space: float) -> list[list[Seen]]:
-    """The marks of a line, divided where the gap between two is as wide as a `space`."""
+    """The marks of a line, divided where it is as far as a `space` from one to the next."""
     parts = [[line[0]]]
     for width, seen in zip(widths, line[1:], strict=True):
         if width >= space:

@@ -26,9 +26,9 @@ SMALLEST = 24  # pixels a side of what may be a box or a line …
 ROOM = 48  # … and of a picture in which there is room for one
 MOST_PIECES = 400  # the largest: each is compared with each
 MOST = 4  # times the picture: what may be boxes covers no more together, for boxes in boxes are looked at one by one
-ALIKE = 0.2  # of its width and height: so little larger or smaller is a box's neighbour
+ALIKE = 0.2  # of its width and height: so little larger or smaller is a box's neighbour, and a comb's tick
 FLAT = 2.5  # times as wide as high: so flat a piece is a line, or a row of boxes, if there is a line in it
-BARE = 1 / 20  # of its width: a piece that is no higher anywhere, on average, is a line and nothing else
+BARE = 1 / 20  # of its width: a piece that is no higher, on average, is a line with hardly anything on it
 FINE = 48  # pixels a side: lines of a box are looked for at this size, for it is straightened first …
 LEFT_OVER = 0.02  # … but for such a slope
 CORNERS = 0.2  # of the first and last eighth of a box's line are inked, where the box is askew
@@ -87,10 +87,8 @@ def are_alike(sizes: Ints, others: Ints) -> Mask:
 
 
 def without_box(piece: Ink, thickest: float) -> Ink:
-    """A piece of ink, (h, w), without the lines across it, if they are a box or a grid, or what it stands on, and if
-    those of a box are not thicker than `thickest`, in pixels."""
-    if is_bare(piece > PIECE):
-        return np.zeros_like(piece)
+    """A piece of ink, (h, w), without the lines across it, if they are a box, a grid or a comb, or what it stands on,
+    and if those of a box are not thicker than `thickest`, in pixels."""
     height, width = piece.shape
     below = rounded_slope(skew(piece > PIECE), width)
     straight = np.zeros((height + np.ptp(below), width), np.uint8)
@@ -106,21 +104,53 @@ def without_lines(piece: Ink, thickest: float) -> Ink:
     height, width = piece.shape
     factor = max(2, min(height, width) // FINE)
     level = find_lines(piece > LEVEL, factor=factor, slope=LEFT_OVER, ends=CORNERS)
-    upright = find_lines(piece.T > LEVEL, factor=factor, slope=SLOPE, ends=CORNERS)
+    inside = inner_rows(level)
+    upright = find_lines(piece[inside].T > LEVEL, factor=factor, slope=SLOPE, ends=CORNERS)
+    upright = np.pad(upright, ((0, 0), (inside.start, height - inside.stop)), mode="edge")
     if min(count(level), count(upright)) > 1:
         along, usual = thin_lines(piece, level, DOUBLE)
         across, _ = thin_lines(piece.T, upright, DOUBLE)
         return without_scraps(np.where(along | across.T, 0, piece), CROSSED * usual + 1) if usual <= thickest else piece
-    along, _ = thin_lines(piece, level, CROSSED)
-    return np.where(along, 0, piece) if width > FLAT * height else piece
+    return without_line(piece, level)
+
+
+def without_line(piece: Ink, level: Mask) -> Ink:
+    """A flat piece, (h, w), without the line in `level` and the ticks of a comb. Of a piece that is hardly more than a
+    line, all that is as thin."""
+    along, usual = thin_lines(piece, level, CROSSED)
+    standing, thin = np.where(along, 0, piece), CROSSED * usual + 1
+    if is_bare(piece > PIECE):
+        return without_scraps(standing, thin) if along.any() else np.zeros_like(piece)
+    return without_ticks(standing, thin) if piece.shape[1] > FLAT * piece.shape[0] else piece
+
+
+def without_ticks(ink: Ink, thin: float) -> Ink:
+    """What stands on a line, (h, w), without a comb's ticks: several that are no thicker than `thin`, and as tall as
+    one at either end."""
+    labels, boxes = label(ink > LEVEL)
+    heights = boxes[:, 3] - boxes[:, 1]
+    are_thin = np.bincount(labels.ravel(), minlength=len(boxes) + 1)[1:] <= thin * heights
+    at_end = are_thin & ((boxes[:, 0] <= thin) | (boxes[:, 2] >= ink.shape[1] - thin))
+    usual = heights[at_end].max(initial=0)
+    ticks = are_thin & (np.abs(heights - usual) <= ALIKE * usual)
+    return np.where(np.append(False, ticks)[labels], 0, ink).astype(np.uint8) if ticks.sum() > 1 else ink
 
 
 def is_bare(mask: Mask) -> bool:
-    """Whether it is a line and nothing else, straight or not."""
+    """Whether it is a line, straight or not, with hardly anything on it."""
     height, width = mask.shape
     inked = mask.any(axis=0)
     last, first = height - mask[::-1].argmax(axis=0), mask.argmax(axis=0)
     return bool((last - first)[inked].mean() <= BARE * width)
+
+
+def inner_rows(lines: Mask) -> slice:
+    """Those between the lines above and below a single row, if that is most of (h, w), or all: a tall digit and these
+    lines together would be as long as the row's sides."""
+    middle = lines[:, lines.shape[1] // 2]
+    ends, begins = np.flatnonzero(middle[:-1] > middle[1:]) + 1, np.flatnonzero(middle[:-1] < middle[1:]) + 1
+    is_row = count(lines) == 2 and begins[-1] - ends[0] > len(lines) / 2
+    return slice(int(ends[0]), int(begins[-1])) if is_row else slice(0, len(lines))
 
 
 def count(lines: Mask) -> int:

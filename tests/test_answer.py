@@ -208,6 +208,22 @@ class TestAsReading:
         assert as_reading([apart, near], there).result == "123\n456"
         assert as_reading([line(1, 2, 3, gap=30), near], there).result == "1 2 3\n456"
 
+    @pytest.mark.parametrize(
+        ("lefts", "result"),
+        [
+            ((0, 38, 82, 118), "1234"),  # each within its cell
+            ((0, 40, 118, 161, 240), "12 34 5"),
+            ((0, 42, 79, 122, 199, 243), "1234 56"),
+        ],
+    )
+    def test_an_empty_cell_of_a_form_is_a_space(self, lefts: tuple[int, ...], result: str) -> None:
+        marks = [seen(digit, left=left) for digit, left in enumerate(lefts, 1)]
+        assert as_reading([marks], there).result == result
+
+    def test_the_cells_of_all_lines_are_those_of_one_form(self) -> None:
+        few, all_of_them = ([seen(digit, left=40 * digit) for digit in row] for row in ((1, 3), (1, 2, 3, 4)))
+        assert as_reading([few, all_of_them], there).result == "1 3\n1234"
+
     def test_boxes_are_where_they_are_placed(self) -> None:
         def twice(box: Box) -> Box:
             left, top, right, bottom = box

@@ -220,6 +220,28 @@ def test_a_digit_that_touches_its_box_of_several_is_taken_out_of_it() -> None:
     assert (left[digits == 0] > LEVEL).sum() <= 0.1 * (around > LEVEL).sum()
 
 
+@pytest.mark.parametrize("degrees", [0, 3])
+@pytest.mark.parametrize("printed", ["a line", "a comb"])
+def test_a_single_digit_that_touches_what_is_under_it_is_taken_off_that(printed: str, degrees: float) -> None:
+    digits, under = askew(number(), degrees), askew(drawn(PRINTED[printed]), degrees)
+    touching = askew(drawn([(280, 200, 260, 240)], nib=12, ink=255), degrees)
+
+    left = erase_boxes(np.maximum(np.maximum(digits, touching), under))
+
+    assert (left[digits > 128] > 128).mean() > 0.98
+    assert (left[(digits == 0) & (touching == 0)] > LEVEL).sum() <= 0.05 * (under > LEVEL).sum()
+
+
+def test_a_tall_stroke_that_touches_a_box_is_none_of_its_sides() -> None:
+    digits, stroke, around = number(), drawn([(305, 122, 300, 215)], nib=8, ink=255), drawn(boxed(apart=8))
+    digits[:, 2 * CELL : 3 * CELL] = 0
+
+    left = erase_boxes(np.maximum(np.maximum(digits, stroke), around))
+
+    assert (left[stroke > 128] > 128).mean() > 0.9
+    assert (left[(digits == 0) & (stroke == 0)] > LEVEL).sum() <= 0.1 * (around > LEVEL).sum()
+
+
 def test_the_bar_of_a_five_is_no_line() -> None:
     five = drawn([(200, 80, 340, 74), (200, 90, 196, 180), (196, 180, 330, 230), (330, 230, 200, 290)], nib=8, ink=255)
 
