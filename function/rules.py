@@ -129,11 +129,11 @@ def without_ticks(ink: Ink, thin: float) -> Ink:
     one at either end."""
     labels, boxes = label(ink > LEVEL)
     heights = boxes[:, 3] - boxes[:, 1]
-    are_thin = np.bincount(labels.ravel(), minlength=len(boxes) + 1)[1:] <= thin * heights
+    are_thin = areas(labels, boxes) <= thin * heights
     at_end = are_thin & ((boxes[:, 0] <= thin) | (boxes[:, 2] >= ink.shape[1] - thin))
     usual = heights[at_end].max(initial=0)
     ticks = are_thin & (np.abs(heights - usual) <= ALIKE * usual)
-    return np.where(np.append(False, ticks)[labels], 0, ink).astype(np.uint8) if ticks.sum() > 1 else ink
+    return without_pieces(ink, labels, ticks) if ticks.sum() > 1 else ink
 
 
 def is_bare(mask: Mask) -> bool:
@@ -162,9 +162,17 @@ def count(lines: Mask) -> int:
 def without_scraps(ink: Ink, thin: float) -> Ink:
     """Without what is no thicker than `thin`, on average along its longer side: a piece of a line that was left."""
     labels, boxes = label(ink > LEVEL)
-    areas = np.bincount(labels.ravel(), minlength=len(boxes) + 1)[1:]
-    scraps = areas <= thin * (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
-    return np.where(np.append(False, scraps)[labels], 0, ink).astype(np.uint8)
+    return without_pieces(ink, labels, areas(labels, boxes) <= thin * (boxes[:, 2:] - boxes[:, :2]).max(axis=1))
+
+
+def areas(labels: Ints, boxes: Ints) -> Ints:
+    """(n,): how many pixels each labelled piece has."""
+    return np.bincount(labels.ravel(), minlength=len(boxes) + 1)[1:]
+
+
+def without_pieces(ink: Ink, labels: Ints, pieces: Mask) -> Ink:
+    """(h, w) ink without these, (n,), of its labelled pieces."""
+    return np.where(np.append(False, pieces)[labels], 0, ink).astype(np.uint8)
 
 
 def skew(mask: Mask) -> int:
