@@ -45,7 +45,8 @@ history.listen();
 outbox.listen(changed);
 drawPage();
 if (!picked && stored('sessionStorage', (storage) => storage.getItem('way')) === 'hand') draw();
-history.refresh();
+// In a task of its own, so that a slow phone need not have done it before the page can be used.
+setTimeout(history.refresh);
 addEventListener('load', () => navigator.serviceWorker?.register('sw.js').catch(() => {}));
 
 /** Whose answer is shown. */

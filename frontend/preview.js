@@ -111,8 +111,9 @@ function drawLabel({ name, share, doubtful }) {
 
 /** Labels are as large on any picture: they are measured and placed in the screen's pixels. */
 function placeLabels() {
-  const matrix = boxes.getScreenCTM();
-  if (!labels.length || !matrix || boxes.hasAttribute('hidden')) return;
+  // Asking where things are has the browser lay out the whole page.
+  const matrix = labels.length && !boxes.hasAttribute('hidden') ? boxes.getScreenCTM() : null;
+  if (!matrix) return;
   const onScreen = drawn.map((box) => box.map((length) => length * matrix.a));
   const { left, top, width, height } = part('stage').getBoundingClientRect();
   const bounds = [left - matrix.e + 1, top - matrix.f + 1, width - 2, height - 2];

@@ -9,9 +9,9 @@ export const texts = language === 'de' ? await import('./de.js').then(({ de }) =
  * says, data-label="name" for its aria-label.
  */
 export function translatePage() {
-  document.documentElement.lang = language;
   document.querySelector(`a[hreflang="${language}"]`)?.setAttribute('aria-current', 'true');
   if (language === 'en') return;
+  document.documentElement.lang = language;
   document.title = texts.title;
   for (const element of document.querySelectorAll('[data-text]')) element.textContent = texts[element.dataset.text];
   for (const element of document.querySelectorAll('[data-label]')) element.ariaLabel = texts[element.dataset.label];
