@@ -23,7 +23,7 @@ from .ranks import median
 from .records import Record, State, unpack
 from .seen import SURE, Lines, Seen
 
-NONE = 0.6  # a mark is said to be none from this probability of it …
+NONE = 0.65  # a mark is said to be none from this probability of it …
 SURELY_NONE = 0.97  # … or from this one where somebody says that it is a digit
 AMONG_DIGITS = 0.05  # so many times less likely is a mark none in a line most of which is surely digits
 LEFT_OUT = 0.75  # what is none with this probability, before and after a number, is left out

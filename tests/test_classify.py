@@ -6,16 +6,19 @@ import hashlib
 import os
 import re
 from concurrent.futures import ThreadPoolExecutor
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
-from function.classify import Classifier, Glyphs
+from function.classify import DOUBTFUL, Classifier, Glyphs
 from function.decode import decode
 from function.ink import find_ink
+from function.litert import Model
 from function.locate import locate
-from function.prepare import prepare
+from function.prepare import NOT_A_DIGIT, prepare
 from tests.helpers import ROOT, draw_digit, encode
 
 MODEL = ROOT / "model" / "digits_int8.tflite"
@@ -67,6 +70,31 @@ def test_a_glyph_is_read_alike_alone_and_among_others(classifier: Classifier) ->
     alone = np.concatenate([classifier.classify(glyphs[index : index + 1]) for index in range(10)])
 
     assert np.array_equal(classifier.classify(glyphs), alone)
+
+
+def test_where_it_is_doubtful_whether_a_glyph_is_none_the_mean_of_five_places_counts(classifier: Classifier) -> None:
+    two_in_one = np.array([np.maximum(*pair) for pair in combinations(ten_digits(), 2)])
+    in_place = none_logits(two_in_one)
+    moves = [(0, 0), (-1, 0), (1, 0), (0, -1), (0, 1)]
+    mean = np.mean([none_logits(np.roll(two_in_one, move, (1, 2))) for move in moves], axis=0)
+
+    none = classifier.classify(two_in_one)[:, NOT_A_DIGIT]
+
+    least, most = DOUBTFUL
+    is_doubtful = (in_place > least) & (in_place < most)
+    assert 5 < is_doubtful.sum() < len(two_in_one) - 5
+    assert np.allclose(none, 1 / (1 + np.exp(-np.where(is_doubtful, mean, in_place))))
+
+
+def none_logits(glyphs: Glyphs) -> npt.NDArray[np.float64]:
+    """(n, 28, 28) → (n,): what the model itself says."""
+    model, said = Model(MODEL.read_bytes()), []
+    for glyph in glyphs:
+        model.input[0, ..., 0] = glyph
+        model.run()
+        said.append(int(model.output[0, NOT_A_DIGIT]))
+    logits: npt.NDArray[np.float64] = model.output_scale * (np.array(said) - model.output_zero_point)
+    return logits
 
 
 def test_threads_that_share_a_classifier_answer_as_one_does(classifier: Classifier) -> None:
