@@ -29,15 +29,10 @@ CATEGORIES = ["performance", "accessibility", "best-practices"]
 LEAST = 98
 RUNS = 5  # at most: https://github.com/GoogleChrome/lighthouse/blob/main/docs/variability.md
 
-# Lighthouse imagines a phone by making a fast desktop so many times slower, and says itself that on a slower machine it
-# takes less to be the same phone: https://github.com/GoogleChrome/lighthouse/blob/main/docs/throttling.md
-SLOWDOWN = 4.0
-FAST = 1750  # the middle of such desktops' BenchmarkIndex
-
 WEIGHT = 60_000  # bytes
 
 
-def lighthouse(url: str, path: Path, slowdown: float = SLOWDOWN) -> dict[str, Any]:
+def lighthouse(url: str, path: Path) -> dict[str, Any]:
     """The report on the page at `url`, on a slow phone as Lighthouse imagines one."""
     node = shutil.which("node")
     if node is None or CHROMIUM is None or not LIGHTHOUSE.exists():
@@ -45,7 +40,6 @@ def lighthouse(url: str, path: Path, slowdown: float = SLOWDOWN) -> dict[str, An
     command = [node, str(LIGHTHOUSE), url, "--quiet", "--output=json", f"--output-path={path}"]
     command += [
         f"--only-categories={','.join(CATEGORIES)}",
-        f"--throttling.cpuSlowdownMultiplier={slowdown:.2f}",
         "--no-enable-error-reporting",
         "--disable-full-page-screenshot",
     ]
@@ -64,16 +58,14 @@ def scores(report: dict[str, Any]) -> list[int]:
 @pytest.fixture(scope="module")
 def report(site: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """The fastest of a few, for the machine may have other things to do, and that only ever makes a page slower. A run
-    may fail for reasons of Lighthouse's own, and says so. Each tells how fast the machine was, for the next."""
+    may fail for reasons of Lighthouse's own, and says so."""
     reports, failures = [], []
-    slowdown = SLOWDOWN
     for run in range(RUNS):
-        told = lighthouse(site, tmp_path_factory.mktemp("lighthouse") / f"{run}.json", slowdown)
+        told = lighthouse(site, tmp_path_factory.mktemp("lighthouse") / f"{run}.json")
         if "runtimeError" in told:
             failures.append(told["runtimeError"]["message"])
             continue
         reports.append(told)
-        slowdown = min(SLOWDOWN, SLOWDOWN * told["environment"]["benchmarkIndex"] / FAST)
         if scores(told)[0] >= LEAST:
             break
     assert reports, failures
@@ -95,9 +87,8 @@ def shortcomings(report: dict[str, Any]) -> list[str]:
 
 def test_lighthouse_gives_nearly_all_points(report: dict[str, Any], tables: list[Table]) -> None:
     measures = ["first-contentful-paint", "largest-contentful-paint", "total-blocking-time", "cumulative-layout-shift"]
-    table = Table("Lighthouse", (*CATEGORIES, "first paint", "largest", "blocked", "shift", "slowdown"))
-    told = [report["audits"][name]["displayValue"] for name in measures]
-    table.add(*scores(report), *told, report["configSettings"]["throttling"]["cpuSlowdownMultiplier"])
+    table = Table("Lighthouse", (*CATEGORIES, "first paint", "largest", "blocked", "shift"))
+    table.add(*scores(report), *(report["audits"][name]["displayValue"] for name in measures))
     tables.append(table)
     assert min(scores(report)) >= LEAST, "\n".join(shortcomings(report))
 
