@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, pairwise
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -102,7 +103,7 @@ class Reading:
     @property
     def confidence(self) -> float:
         """That all of it is right; 0 where there is nothing."""
-        return float(np.prod([digit.confidence for digit in self.digits])) if self.digits else 0.0
+        return prod(digit.confidence for digit in self.digits) if self.digits else 0.0
 
     @property
     def notice(self) -> Notice | None:
@@ -235,9 +236,10 @@ def as_sized(box: Box) -> Box:
 def data_url(glyph: Glyph) -> str:
     """As a grey PNG (ISO/IEC 15948), by hand: to save the first one, Pillow imports five kinds of pictures."""
     height, width = glyph.shape
-    rows = b"".join(b"\0" + row.tobytes() for row in glyph)  # each after the number of its filter: none
+    rows = np.zeros((height, width + 1), np.uint8)  # each begins with the number of its filter: none
+    rows[:, 1:] = glyph
     header = struct.pack(">2I5B", width, height, 8, 0, 0, 0, 0)  # of 8 bits, grey
-    chunks = png_chunk(b"IHDR", header) + png_chunk(b"IDAT", zlib.compress(rows)) + png_chunk(b"IEND", b"")
+    chunks = png_chunk(b"IHDR", header) + png_chunk(b"IDAT", zlib.compress(rows.tobytes())) + png_chunk(b"IEND", b"")
     return "data:image/png;base64," + base64.b64encode(b"\x89PNG\r\n\x1a\n" + chunks).decode()
 
 

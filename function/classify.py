@@ -37,9 +37,10 @@ class Classifier:
         """
         logits = self._logits(glyphs)
         none, (least, most) = logits[:, NOT_A_DIGIT], DOUBTFUL
-        for index in np.flatnonzero((none > least) & (none < most)):
-            elsewhere = self._logits(moved(glyphs[index]))[:, NOT_A_DIGIT]
-            none[index] = np.mean([none[index], *elsewhere])
+        for index, logit in enumerate(none):
+            if least < logit < most:
+                elsewhere = self._logits(moved(glyphs[index]))[:, NOT_A_DIGIT]
+                none[index] = np.mean([logit, *elsewhere])
         return probabilities(logits)
 
     def _logits(self, glyphs: Glyphs) -> Probabilities:

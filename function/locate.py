@@ -106,7 +106,7 @@ def lone_mark(ink: Ink) -> Mark | None:
     take longer than all the rest."""
     sure = ink > LEVEL
     rows, columns = np.flatnonzero(sure.any(axis=1)), np.flatnonzero(sure.any(axis=0))
-    if not len(rows) or np.ptp(rows) >= len(rows) or np.ptp(columns) >= len(columns):
+    if not len(rows) or rows[-1] - rows[0] >= len(rows) or columns[-1] - columns[0] >= len(columns):
         return None
     box, window = with_edge((columns[0], rows[0], columns[-1] + 1, rows[-1] + 1), ink.shape)
     if (box[0] == 0) + (box[1] == 0) + (box[2] == ink.shape[1]) + (box[3] == ink.shape[0]) > CORNER:

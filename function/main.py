@@ -124,10 +124,12 @@ def recognise(request: Request) -> Response:
 
 def exchanged(request: Request) -> Exchange:
     """All that there is to know of this request so far."""
-    if "exchange" not in g:
+    exchange: Exchange | None = g.get("exchange")
+    if exchange is None:
         trace = take_up(request.headers, samples=traces is not None)
-        g.exchange = Exchange(request.method, request.path, trace, waited(), bytes_in=request.content_length or 0)
-    return cast("Exchange", g.exchange)
+        exchange = Exchange(request.method, request.path, trace, waited(), bytes_in=request.content_length or 0)
+        g.exchange = exchange
+    return exchange
 
 
 def told(exchange: Exchange, response: Response) -> Response:

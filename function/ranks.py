@@ -19,8 +19,23 @@ def quantile(values: npt.NDArray[Any], share: float) -> float:
     """Of any values but none at all; between two of them, in proportion."""
     position = share * (values.size - 1)
     below = int(position)
-    ranked = np.partition(values, (below, min(below + 1, values.size - 1)), axis=None)[below : below + 2]
+    ranked = ordered(values.ravel(), below, min(below + 1, values.size - 1))[below : below + 2]
     return float(ranked[0]) + (position - below) * (float(ranked[-1]) - float(ranked[0]))
+
+
+def medians(rows: Bytes) -> npt.NDArray[np.float32]:
+    """(n, k) → (k,): of each column of at least one row."""
+    below, above = (len(rows) - 1) // 2, len(rows) // 2
+    ranked = ordered(rows.T, below, above)
+    return np.asarray((ranked[:, below] + ranked[:, above]) / 2, np.float32)
+
+
+def ordered(values: npt.NDArray[Any], *ranks: int) -> npt.NDArray[Any]:
+    """(…, n): along the last axis, what has these ranks is in its place, as after sorting, and all that is less before
+    it. NumPy does so to bytes four to ten times more slowly than to wider numbers."""
+    copy = values.astype(np.int32 if values.dtype == np.uint8 else values.dtype, order="C")
+    copy.partition(ranks)
+    return copy
 
 
 def median(values: Sequence[float]) -> float:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from PIL import Image, ImageFilter
 
-from function.ranks import grown, highest, lowest, median, quantile
+from function.ranks import grown, highest, lowest, median, medians, ordered, quantile
 
 pixels = arrays(np.uint8, array_shapes(min_dims=2, max_dims=2, max_side=30))
 
@@ -42,6 +42,22 @@ def test_a_quantile_is_that_of_numpy(dtype: Any, data: st.DataObject, share: flo
 @given(values=st.lists(st.integers(0, 1000) | st.floats(0, 1000), min_size=1, max_size=20))
 def test_a_median_is_that_of_numpy(values: list[float]) -> None:
     assert median(values) == pytest.approx(float(np.median(values)))
+
+
+@given(rows=pixels)
+def test_medians_are_those_of_numpy_in_each_column(rows: npt.NDArray[np.uint8]) -> None:
+    assert np.array_equal(medians(rows), np.median(rows, axis=0))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+@given(values=pixels, data=st.data())
+def test_what_is_ordered_has_those_ranks_in_its_rows(
+    dtype: Any, values: npt.NDArray[np.uint8], data: st.DataObject
+) -> None:
+    given = values.astype(dtype)
+    ranks = data.draw(st.lists(st.integers(0, values.shape[1] - 1), min_size=1, max_size=3))
+    assert np.array_equal(ordered(given, *ranks)[:, ranks], np.sort(values, axis=1)[:, ranks])
+    assert np.array_equal(given, values)
 
 
 def test_what_is_grown_reaches_as_far_on_all_sides() -> None:

@@ -82,6 +82,15 @@ def test_a_sheet_is_found_though_the_light_falls_off(left: float, right: float) 
     assert np.count_nonzero(sheet) == np.count_nonzero(sheet[SHEET])
 
 
+def test_a_sheet_is_found_in_a_grey_picture_as_in_one_with_a_tinge() -> None:
+    grey = on_table(number("25"), table=(110, 110, 110), turn=0)
+    tinged = grey + np.array([0, 0, 1], np.uint8) * (grey < 255)
+
+    for found in (find_sheet(grey), find_sheet(tinged.astype(np.uint8))):
+        assert found
+        assert found[0][SHEET].mean() > 0.8
+
+
 @pytest.mark.parametrize("grey", [0, 128, 255])
 def test_a_picture_of_nothing_has_no_sheet(grey: int) -> None:
     assert find_sheet(np.full((100, 80, 3), grey, np.uint8)) is None

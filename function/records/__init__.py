@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
+import os
 import re
 import uuid
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -37,7 +39,7 @@ class Record:
     correction: str | None = None
     glyphs: bytes = b""
 
-    @property
+    @cached_property
     def time(self) -> str:
         """ISO 8601 in UTC, to the millisecond."""
         return moment(self.id).isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -96,7 +98,7 @@ class Records(Protocol):
 def new_id() -> uuid.UUID:
     """A time UUID (version 1) that no other process makes: its node is random, as RFC 9562 (6.10) has it in place of a
     network address."""
-    return uuid.uuid1(node=uuid.uuid4().int >> 80 | 1 << 40)
+    return uuid.uuid1(node=int.from_bytes(os.urandom(6)) | 1 << 40)
 
 
 def moment(record_id: uuid.UUID) -> datetime:
