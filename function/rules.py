@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -222,10 +223,14 @@ def find_lines(mask: Mask, *, factor: int, slope: float, ends: float) -> Mask:
 
 
 def sheared(values: npt.NDArray[Any], fall: int) -> npt.NDArray[Any]:
-    """(h, w): level what falls by so many pixels from left to right."""
+    """(h, w): level what falls by so many pixels from left to right. Columns that fall alike go together: to pick each
+    pixel by itself takes NumPy four times as long."""
     height, width = values.shape
-    rows = np.arange(height)[:, np.newaxis] + rounded_slope(fall, width)
-    return np.asarray(values[np.clip(rows, 0, height - 1), np.arange(width)])
+    rows, falls = np.arange(height), rounded_slope(fall, width)
+    level = np.empty_like(values)
+    for first, end in pairwise((0, *np.flatnonzero(np.diff(falls)) + 1, width)):
+        level[:, first:end] = values[:, first:end].take(rows + falls[first], axis=0, mode="clip")
+    return level
 
 
 def rounded_slope(fall: int, width: int) -> Ints:
