@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from math import hypot
 from operator import itemgetter
 from typing import Any, TypeVar
 
@@ -168,7 +167,7 @@ def flat_ground(pixels: Pixels) -> Floats | None:
     flat = near[common] >= (ICON_SHARE if max(grey.shape) <= ICON else FLAT_SHARE)
     if not (flat or has_two_colours(grey, near, common)):
         return None
-    return medians(picked(pixels, np.abs(grey.astype(np.int16) - common) <= 1))
+    return medians(picked(pixels, np.abs(grey.astype(np.int16) - common) <= 1).T)
 
 
 def has_two_colours(grey: npt.NDArray[np.uint8], near: npt.NDArray[np.float64], common: int) -> bool:
@@ -187,8 +186,7 @@ def shaded_ground(pixels: Pixels) -> Floats:
     reach = int(max(small.shape) * GROUND_WINDOW) // 2
     windows = sliding_window_view(extend(small, reach + BLURRED), (2 * reach + 1, 2 * reach + 1), axis=(0, 1))
     around = windows.reshape(*windows.shape[:3], -1)
-    middle = around.shape[-1] // 2
-    ground = ordered(around, middle)[..., middle].astype(np.uint8)
+    ground = medians(around).astype(np.uint8)
     return enlarge(blur(ground, 1)[BLURRED:-BLURRED, BLURRED:-BLURRED], pixels)
 
 
@@ -201,7 +199,7 @@ def find_pen(difference: Floats) -> Floats:
     ranked = ordered(seen, most, top)
     strong = strength >= max(1.0, ranked[most], ranked[top] / 2)
     pen = picked(difference, strong).mean(axis=0) if strong.any() else np.ones(3)
-    return np.asarray(pen / max(1e-6, hypot(*pen)), np.float32)
+    return np.asarray(pen / max(1e-6, float(np.linalg.norm(pen))), np.float32)
 
 
 def picked(pixels: npt.NDArray[Colour], mask: Mask) -> npt.NDArray[Colour]:

@@ -23,11 +23,12 @@ def quantile(values: npt.NDArray[Any], share: float) -> float:
     return float(ranked[0]) + (position - below) * (float(ranked[-1]) - float(ranked[0]))
 
 
-def medians(rows: Bytes) -> npt.NDArray[np.float32]:
-    """(n, k) → (k,): of each column of at least one row."""
-    below, above = (len(rows) - 1) // 2, len(rows) // 2
-    ranked = ordered(rows.T, below, above)
-    return np.asarray((ranked[:, below] + ranked[:, above]) / 2, np.float32)
+def medians(values: Bytes) -> npt.NDArray[np.float32]:
+    """(…, n) → (…): along the last axis, of at least one."""
+    count = values.shape[-1]
+    below, above = (count - 1) // 2, count // 2
+    ranked = ordered(values, *{below, above})
+    return np.asarray((ranked[..., below] + ranked[..., above]) / 2, np.float32)
 
 
 def ordered(values: npt.NDArray[Any], *ranks: int) -> npt.NDArray[Any]:

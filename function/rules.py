@@ -227,7 +227,7 @@ def sheared(values: npt.NDArray[Any], fall: int) -> npt.NDArray[Any]:
     pixel by itself takes NumPy four times as long."""
     height, width = values.shape
     rows, falls = np.arange(height), rounded_slope(fall, width)
-    level = np.empty_like(values)
+    level = np.empty(values.shape, values.dtype)
     for first, end in pairwise((0, *np.flatnonzero(np.diff(falls)) + 1, width)):
         level[:, first:end] = values[:, first:end].take(rows + falls[first], axis=0, mode="clip")
     return level

@@ -44,9 +44,10 @@ def test_a_median_is_that_of_numpy(values: list[float]) -> None:
     assert median(values) == pytest.approx(float(np.median(values)))
 
 
-@given(rows=pixels)
-def test_medians_are_those_of_numpy_in_each_column(rows: npt.NDArray[np.uint8]) -> None:
-    assert np.array_equal(medians(rows), np.median(rows, axis=0))
+@given(values=pixels)
+def test_medians_are_those_of_numpy_in_each_row_and_column(values: npt.NDArray[np.uint8]) -> None:
+    assert np.array_equal(medians(values), np.median(values, axis=1))
+    assert np.array_equal(medians(values.T), np.median(values, axis=0))
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
